@@ -1,0 +1,30 @@
+// `midinfinite generate`: from settings to a .mid, and from it to sound and a picture.
+// One note's way through the whole program starts here; docs/a-notes-journey.md follows it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace midinf::cli {
+
+struct GenerateArguments {
+  std::string output;          ///< empty: midinfinite-SEED.mid; "-": standard output
+  double seconds = 60;         ///< of new music
+  std::optional<int> notes;    ///< instead of seconds: how many new notes
+  std::string prompt;          ///< a MIDI file to continue; empty: from scratch
+  std::vector<int> ensemble;   ///< empty: all instruments
+  double temperature = 1.0;
+  double top_p = 0.98;
+  std::optional<std::uint64_t> seed;  ///< none: a fresh one
+  std::string model;
+  int threads = 0;  ///< 0: as many as there are processors
+  std::string wav;
+  std::string roll;
+  bool json = false;
+};
+
+int run_generate(const GenerateArguments& arguments);
+
+}  // namespace midinf::cli

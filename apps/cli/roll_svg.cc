@@ -1,0 +1,851 @@
+// Draws the piano roll. From top to bottom: percussion lanes, colours, text, layout, shapes, document.
+// Positions are integers in tenths of a unit until they become text: short numbers, and no rounding error adds up in
+// the relative coordinates of a path.
+#include "roll_svg.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <cmath>
+#include <iterator>
+#include <map>
+#include <numeric>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "base/general_midi.h"
+#include "base/result.h"
+
+namespace midinf::cli {
+namespace {
+
+// --- Percussion -----------------------------------------------------------------------------------------------------
+
+enum DrumFamily { kOther, kHandDrums, kCymbals, kHiHat, kToms, kSnare, kKick, kDrumFamilies };  // from top to bottom
+
+constexpr std::array<std::string_view, kDrumFamilies> kDrumFamilyNames = {
+    "Percussion", "Hand drums", "Cymbals", "Hi-hat", "Toms", "Snare", "Kick"};
+
+struct DrumKey {
+  std::string_view name;
+  DrumFamily family;
+};
+
+constexpr int kFirstDrumKey = 27;
+
+/// The General MIDI 2 percussion keys from 27 on.
+constexpr DrumKey kDrumKeys[] = {{"High Q", kOther},
+                                 {"Slap", kOther},
+                                 {"Scratch push", kOther},
+                                 {"Scratch pull", kOther},
+                                 {"Sticks", kOther},
+                                 {"Square click", kOther},
+                                 {"Metronome", kOther},
+                                 {"Metronome bell", kOther},
+                                 {"Kick 2", kKick},
+                                 {"Kick", kKick},
+                                 {"Side stick", kSnare},
+                                 {"Snare", kSnare},
+                                 {"Hand clap", kSnare},
+                                 {"Snare 2", kSnare},
+                                 {"Floor tom low", kToms},
+                                 {"Closed hi-hat", kHiHat},
+                                 {"Floor tom high", kToms},
+                                 {"Pedal hi-hat", kHiHat},
+                                 {"Low tom", kToms},
+                                 {"Open hi-hat", kHiHat},
+                                 {"Low-mid tom", kToms},
+                                 {"High-mid tom", kToms},
+                                 {"Crash", kCymbals},
+                                 {"High tom", kToms},
+                                 {"Ride", kCymbals},
+                                 {"China", kCymbals},
+                                 {"Ride bell", kCymbals},
+                                 {"Tambourine", kOther},
+                                 {"Splash", kCymbals},
+                                 {"Cowbell", kOther},
+                                 {"Crash 2", kCymbals},
+                                 {"Vibraslap", kOther},
+                                 {"Ride 2", kCymbals},
+                                 {"High bongo", kHandDrums},
+                                 {"Low bongo", kHandDrums},
+                                 {"Mute conga", kHandDrums},
+                                 {"High conga", kHandDrums},
+                                 {"Low conga", kHandDrums},
+                                 {"High timbale", kHandDrums},
+                                 {"Low timbale", kHandDrums},
+                                 {"High agogo", kOther},
+                                 {"Low agogo", kOther},
+                                 {"Cabasa", kOther},
+                                 {"Maracas", kOther},
+                                 {"Short whistle", kOther},
+                                 {"Long whistle", kOther},
+                                 {"Short guiro", kOther},
+                                 {"Long guiro", kOther},
+                                 {"Claves", kOther},
+                                 {"High wood block", kOther},
+                                 {"Low wood block", kOther},
+                                 {"Mute cuica", kOther},
+                                 {"Open cuica", kOther},
+                                 {"Mute triangle", kOther},
+                                 {"Open triangle", kOther},
+                                 {"Shaker", kOther},
+                                 {"Jingle bell", kOther},
+                                 {"Bell tree", kOther},
+                                 {"Castanets", kOther},
+                                 {"Mute surdo", kHandDrums},
+                                 {"Open surdo", kHandDrums}};
+
+const DrumKey* drum_key(int pitch) {
+  const int index = pitch - kFirstDrumKey;
+  return index >= 0 && index < static_cast<int>(std::size(kDrumKeys)) ? &kDrumKeys[index] : nullptr;
+}
+
+DrumFamily drum_family(int pitch) {
+  const DrumKey* key = drum_key(pitch);
+  return key != nullptr ? key->family : kOther;
+}
+
+// --- Colours --------------------------------------------------------------------------------------------------------
+
+constexpr std::string_view kPage = "#0f1118";
+constexpr std::string_view kRollBack = "#171a24";
+constexpr std::string_view kBlackKeyRow = "#13161f";
+constexpr std::string_view kLineStrong = "#323848";
+constexpr std::string_view kLineWeak = "#1f2431";
+constexpr std::string_view kTextStrong = "#f1f3f8";
+constexpr std::string_view kText = "#d3d8e4";
+constexpr std::string_view kTextMuted = "#8f98ad";
+constexpr std::string_view kDrumColour = "#e9e4d8";
+
+// Found by a search for the largest smallest distance (OKLab) among all pairs, as seen with normal vision, protanopia,
+// deuteranopia and tritanopia (Machado et al. 2009), on the dark page and without muddy tones: 0.083 for all 16 and the
+// drums' colour. The order is farthest first, so that few instruments are far apart: 0.17 for the first four.
+constexpr std::array<std::string_view, 16> kPalette = {"#5ea8f9", "#f99532", "#aefe92", "#b75b97", "#dc532d", "#bd89c2",
+                                                       "#f1a3c2", "#fbd509", "#9862cb", "#7783fe", "#98dcfb", "#aab97f",
+                                                       "#e76889", "#15985b", "#addb88", "#9dbdff"};
+
+// Each GM family's own place in the palette, so that a piano tends to be blue in every picture.
+constexpr std::array<int, 16> kFamilyColour = {
+    /*piano*/ 0,    /*chromatic*/ 14, /*organ*/ 8,       /*guitar*/ 2,
+    /*bass*/ 1,     /*strings*/ 3,    /*ensemble*/ 5,    /*brass*/ 4,
+    /*reed*/ 6,     /*pipe*/ 7,       /*lead*/ 9,        /*pad*/ 10,
+    /*effects*/ 15, /*ethnic*/ 13,    /*percussive*/ 12, /*sounds*/ 11};
+
+// --- Text -----------------------------------------------------------------------------------------------------------
+
+/// The length of the valid UTF-8 sequence at the start of `text`, or 0; `code` receives its code point.
+std::size_t utf8_sequence(std::string_view text, char32_t& code) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 0;
+  if (length == 0 || length > text.size()) return 0;
+  code = length == 1 ? lead : lead & (0x7F >> length);
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+    code = (code << 6) | (byte(i) & 0x3F);
+  }
+  constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  return code >= kSmallest[length] && code <= 0x10FFFF ? length : 0;
+}
+
+/// `text` as XML character data of at most `max_width` columns (wide scripts take two), with an ellipsis when it is
+/// cut.
+std::string xml_text(std::string_view text, int max_width) {
+  std::string out;
+  int width = 0;
+  while (!text.empty()) {
+    char32_t code = 0;
+    const std::size_t length = utf8_sequence(text, code);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    width += code >= 0x1100 ? 2 : 1;
+    if (width > max_width) return out + "…";
+    text.remove_prefix(character.size());
+    // XML has no place for surrogates, U+FFFE, U+FFFF and the control characters, not even escaped.
+    const bool forbidden = length == 0 || (code >= 0xD800 && code < 0xE000) || code == 0xFFFE || code == 0xFFFF;
+    if (forbidden) {
+      out += "\uFFFD";
+    } else if (code < 0x20 || (code >= 0x7F && code < 0xA0)) {
+      out += ' ';
+    } else if (code == '&') {
+      out += "&amp;";
+    } else if (code == '<') {
+      out += "&lt;";
+    } else if (code == '>') {
+      out += "&gt;";
+    } else {
+      out += character;
+    }
+  }
+  return out;
+}
+
+/// 1234567 as "1,234,567".
+std::string with_commas(std::size_t number) {
+  std::string digits = fmt::format("{}", number);
+  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
+  return digits;
+}
+
+std::string counted(std::size_t number, std::string_view what) {
+  return fmt::format("{} {}{}", with_commas(number), what, number == 1 ? "" : "s");
+}
+
+/// "12 s" for pieces of up to 90 s (`long_piece` false), else "1:02" or "1:02:03"; tenths only where they matter.
+std::string time_text(double seconds, bool long_piece) {
+  const double tenths = std::round(seconds * 10);
+  if (!long_piece) return fmt::format("{:g} s", tenths / 10);
+  const double whole = std::floor(tenths / 10);
+  const double hours = std::floor(whole / 3600);
+  const double minutes = std::floor((whole - hours * 3600) / 60);
+  const double rest = whole - hours * 3600 - minutes * 60;
+  return hours > 0 ? fmt::format("{:.0f}:{:02.0f}:{:02.0f}", hours, minutes, rest)
+                   : fmt::format("{:.0f}:{:02.0f}", minutes, rest);
+}
+
+std::string note_name(int pitch) {
+  constexpr std::string_view kNames[] = {"C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"};
+  return fmt::format("{}{}", kNames[pitch % 12], pitch / 12 - 1);
+}
+
+/// Appends `tenths` / 10 in the shortest form, parted from a number before it.
+void put(std::string& out, int tenths) {
+  if (tenths < 0) {
+    out += '-';
+    tenths = -tenths;
+  } else if (!out.empty() && out.back() >= '0' && out.back() <= '9') {
+    out += ' ';
+  }
+  if (tenths >= 10 || tenths == 0) fmt::format_to(std::back_inserter(out), "{}", tenths / 10);
+  if (tenths % 10 != 0) fmt::format_to(std::back_inserter(out), ".{}", tenths % 10);
+}
+
+int to_tenths(double units) {
+  return static_cast<int>(std::lround(units * 10));
+}
+
+// --- Layout ---------------------------------------------------------------------------------------------------------
+
+constexpr double kWidth = 1200;
+constexpr double kMargin = 26;
+constexpr double kKeyboard = 26;       // width of the keys drawn beside the roll
+constexpr double kSingleRowMax = 80;   // seconds
+constexpr double kSecondsPerRow = 60;  // of pieces that wrap
+constexpr int kMaxRows = 6;
+
+/// Where everything is, in units.
+struct Layout {
+  double seconds = 0;  ///< of music
+  int rows = 1;
+  double row_seconds = 4;
+  double left = 0, right = kWidth - kMargin;  ///< of the roll itself
+  bool keys = true;                           ///< false: nothing but drums
+  int low = 0, high = 0;                      ///< lowest and highest pitch with a row
+  double key_height = 0;
+  std::vector<std::string> lanes;      ///< names of the drum lanes, from top to bottom
+  std::array<int, 128> lane_of_key{};  ///< index into lanes
+  double lane_height = 0;
+  double lanes_top = 0;   ///< from the row's top
+  double row_height = 0;  ///< without the time labels
+  double row_step = 0;
+  double top = 0;  ///< of the first row
+  double height = 0;
+
+  [[nodiscard]] double units_per_second() const { return (right - left) / row_seconds; }
+  [[nodiscard]] double row_top(int row) const { return top + row * row_step; }
+  [[nodiscard]] double x(double seconds_into_row) const { return left + seconds_into_row * units_per_second(); }
+  [[nodiscard]] double key_top(int pitch) const { return (high - pitch) * key_height; }
+};
+
+double onset_of(const Note& note) {
+  return std::max(0.0, to_seconds(note.onset).count());
+}
+double end_of(const Note& note) {
+  return onset_of(note) + std::max(0.0, to_seconds(note.duration).count());
+}
+
+double rounded_up(double value, double unit) {
+  return std::ceil(value / unit - 1e-9) * unit;
+}
+
+void lay_out_time(Layout& layout) {
+  const double seconds = layout.seconds;
+  if (seconds <= kSingleRowMax) {
+    layout.row_seconds = std::max(4.0, rounded_up(seconds, 1));
+    return;
+  }
+  // Rows of equal length, so that the last one is not a stub.
+  layout.rows = static_cast<int>(std::min<double>(kMaxRows, std::ceil(seconds / kSecondsPerRow)));
+  double unit = 5;
+  while (unit * 60 < seconds / layout.rows) unit *= 2;
+  layout.row_seconds = rounded_up(seconds / layout.rows, unit);
+  layout.rows = static_cast<int>(std::ceil(seconds / layout.row_seconds - 1e-9));
+}
+
+void lay_out_drums(Layout& layout, const std::bitset<128>& used) {
+  if (used.none()) return;
+  const std::size_t most_named = layout.rows == 1 ? 12 : 7;
+  const bool named = used.count() <= most_named;
+  for (int family = 0; family < kDrumFamilies; ++family) {
+    bool has_lane = false;
+    for (int pitch = 127; pitch >= 0; --pitch) {
+      if (!used.test(static_cast<std::size_t>(pitch)) || drum_family(pitch) != family) continue;
+      if (named) {
+        const DrumKey* key = drum_key(pitch);
+        layout.lanes.push_back(key != nullptr ? std::string(key->name) : fmt::format("Key {}", pitch));
+      } else if (!has_lane) {
+        layout.lanes.emplace_back(kDrumFamilyNames[static_cast<std::size_t>(family)]);
+      }
+      has_lane = true;
+      layout.lane_of_key[static_cast<std::size_t>(pitch)] = static_cast<int>(layout.lanes.size()) - 1;
+    }
+  }
+  layout.lane_height = !layout.keys ? 22 : layout.rows == 1 ? 14 : 12;
+}
+
+/// All but the vertical position, which depends on the height of the legend.
+Layout lay_out(std::span<const Note> notes, std::optional<double> prompt_end) {
+  Layout layout;
+  std::bitset<128> drum_keys;
+  int low = 127, high = 0;
+  for (const Note& note : notes) {
+    MIDINF_ASSERT(note.instrument < kInstruments && note.pitch < 128);
+    layout.seconds = std::max(layout.seconds, end_of(note));
+    if (note.instrument == kDrums) {
+      drum_keys.set(note.pitch);
+    } else {
+      low = std::min<int>(low, note.pitch);
+      high = std::max<int>(high, note.pitch);
+    }
+  }
+  // A prompt without notes after it still ends inside the picture, if only just.
+  if (prompt_end && *prompt_end <= layout.seconds + 1) layout.seconds = std::max(layout.seconds, *prompt_end);
+  lay_out_time(layout);
+
+  layout.keys = low <= high || drum_keys.none();
+  if (layout.keys) {
+    if (low > high) low = high = 60;
+    // At least two octaves, with a little air, and never a huge key for a short scale.
+    layout.low = std::max(0, low - 2);
+    layout.high = std::min(127, high + 2);
+    while (layout.high - layout.low < 24) {
+      layout.low = std::max(0, layout.low - 1);
+      layout.high = std::min(127, layout.high + 1);
+    }
+    const double count = layout.high - layout.low + 1;
+    layout.key_height = layout.rows == 1 ? std::clamp(430 / count, 3.4, 9.0) : std::clamp(260 / count, 2.6, 5.0);
+    layout.lanes_top = count * layout.key_height;
+  }
+  lay_out_drums(layout, drum_keys);
+  if (layout.keys && !layout.lanes.empty()) layout.lanes_top += 6;
+  layout.left = kMargin + (layout.lanes.empty() ? 60 : 92);
+  layout.row_height = layout.lanes_top + static_cast<double>(layout.lanes.size()) * layout.lane_height;
+  layout.row_step = layout.row_height + (layout.rows == 1 ? 30 : 38);
+  return layout;
+}
+
+// --- Instruments ----------------------------------------------------------------------------------------------------
+
+struct Instrument {
+  int number = 0;
+  std::size_t notes = 0;
+  double mean_seconds = 0;
+  int low = 127, high = 0;
+  int colour = 0;  ///< palette index; from 16 on with a pattern
+  int order = 0;   ///< of drawing: long notes first, so that short ones lie on top
+};
+
+/// The instruments that play, most notes first, drums last.
+std::vector<Instrument> list_instruments(std::span<const Note> notes) {
+  std::array<Instrument, kInstruments> all{};
+  for (const Note& note : notes) {
+    Instrument& instrument = all[note.instrument];
+    instrument.number = note.instrument;
+    ++instrument.notes;
+    instrument.mean_seconds += end_of(note) - onset_of(note);
+    instrument.low = std::min<int>(instrument.low, note.pitch);
+    instrument.high = std::max<int>(instrument.high, note.pitch);
+  }
+  std::vector<Instrument> list;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(list), [](const Instrument& i) { return i.notes > 0; });
+  for (Instrument& instrument : list) instrument.mean_seconds /= static_cast<double>(instrument.notes);
+  std::stable_sort(list.begin(), list.end(), [](const Instrument& a, const Instrument& b) {
+    return std::pair(a.number == kDrums, b.notes) < std::pair(b.number == kDrums, a.notes);
+  });
+
+  // First each family's leading player takes the family's colour, then the others take what is left.
+  std::vector<int> uncoloured;
+  std::bitset<kPalette.size()> taken;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (list[i].number == kDrums) continue;
+    const auto colour = static_cast<std::size_t>(kFamilyColour[static_cast<std::size_t>(list[i].number / 8)]);
+    if (taken.test(colour)) {
+      uncoloured.push_back(static_cast<int>(i));
+    } else {
+      taken.set(colour);
+      list[i].colour = static_cast<int>(colour);
+    }
+  }
+  int next = 0;
+  for (const int i : uncoloured) {
+    while (next < static_cast<int>(taken.size()) && taken.test(static_cast<std::size_t>(next))) ++next;
+    list[static_cast<std::size_t>(i)].colour = next++;
+  }
+
+  std::vector<std::size_t> order(list.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return list[a].mean_seconds > list[b].mean_seconds; });
+  for (std::size_t i = 0; i < order.size(); ++i) list[order[i]].order = static_cast<int>(i);
+  return list;
+}
+
+/// A `fill` value for the instrument; beyond the palette a pattern, which `defs` receives.
+std::string paint(const Instrument& instrument, std::string& defs) {
+  if (instrument.number == kDrums) return std::string(kDrumColour);
+  const auto colour = kPalette[static_cast<std::size_t>(instrument.colour) % kPalette.size()];
+  const int cycle = instrument.colour / static_cast<int>(kPalette.size());
+  if (cycle == 0) return std::string(colour);
+  // Dark stripes in four directions, then light ones: 8 x 16 hold all 128 programs.
+  fmt::format_to(std::back_inserter(defs),
+                 "<pattern id=\"mr-p{0}\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" "
+                 "patternTransform=\"rotate({1})\"><path fill=\"{2}\" d=\"M0 0h5v5h-5z\"/>"
+                 "<path fill=\"{3}\" d=\"M0 0h2v5h-2z\"/></pattern>",
+                 instrument.number, (cycle - 1) % 4 * 45 + 45, colour, cycle <= 4 ? "#10131b" : "#fff");
+  return fmt::format("url(#mr-p{})", instrument.number);
+}
+
+// --- Shapes ---------------------------------------------------------------------------------------------------------
+
+constexpr std::size_t kRoundedMax = 8000;  // shapes; beyond it notes are plain strokes, merged where they touch
+constexpr std::size_t kShapesMax = 50000;
+constexpr int kMaxInset = 2;
+
+/// One note, or the part of it that lies in one row. Tenths of a unit; y is the middle.
+struct Shape {
+  int x = 0, y = 0, width = 0;
+  auto operator<=>(const Shape&) const = default;
+};
+
+/// Shapes drawn alike. The order of keys is the order of drawing.
+struct LayerKey {
+  int order = 0;  ///< the instrument's
+  int inset = 0;  ///< how many other instruments hold the same key below: drawn thinner, so that both show
+  int loudness = 0;
+  auto operator<=>(const LayerKey&) const = default;
+};
+
+int loudness_of(const Note& note) {
+  return note.velocity <= 45 ? 0 : note.velocity <= 72 ? 1 : note.velocity <= 104 ? 2 : 3;
+}
+constexpr std::array<std::string_view, 4> kOpacity = {".62", ".78", ".9", "1"};
+
+/// For each note, how many instruments drawn earlier sound on the same pitch at the same time (at most kMaxInset).
+std::vector<int> find_insets(std::span<const Note> notes, const std::array<int, kInstruments>& draw_order) {
+  std::vector<std::size_t> sorted(notes.size());
+  std::iota(sorted.begin(), sorted.end(), std::size_t{0});
+  std::stable_sort(sorted.begin(), sorted.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(notes[a].pitch, notes[a].onset) < std::pair(notes[b].pitch, notes[b].onset);
+  });
+  std::vector<int> insets(notes.size(), 0);
+  std::vector<std::size_t> sounding;  // of one pitch, the last note of each instrument
+  int pitch = -1;
+  for (const std::size_t i : sorted) {
+    if (notes[i].instrument == kDrums) continue;
+    if (notes[i].pitch != pitch) sounding.clear();
+    pitch = notes[i].pitch;
+    const double onset = onset_of(notes[i]);
+    std::erase_if(sounding, [&](std::size_t s) {
+      return end_of(notes[s]) <= onset || notes[s].instrument == notes[i].instrument;
+    });
+    const int order = draw_order[notes[i].instrument];
+    for (const std::size_t s : sounding)
+      if (draw_order[notes[s].instrument] < order) insets[i] = std::min(insets[i] + 1, kMaxInset);
+    for (const std::size_t s : sounding)
+      if (draw_order[notes[s].instrument] > order) insets[s] = std::min(std::max(insets[s], insets[i] + 1), kMaxInset);
+    sounding.push_back(i);
+  }
+  return insets;
+}
+
+/// What is drawn, and how.
+struct Drawing {
+  std::map<LayerKey, std::vector<Shape>> layers;
+  std::size_t shapes = 0;
+  std::size_t every = 1;  ///< of the shapes, one in so many is kept
+  bool rounded = true;
+};
+
+/// Cuts the notes at the rows' ends and sorts the parts into layers.
+Drawing place_notes(std::span<const Note> notes, const std::vector<Instrument>& instruments, const Layout& layout) {
+  std::array<int, kInstruments> draw_order{};
+  for (const Instrument& instrument : instruments)
+    draw_order[static_cast<std::size_t>(instrument.number)] = instrument.order;
+  const std::vector<int> insets = find_insets(notes, draw_order);
+  Drawing drawing;
+  drawing.rounded = notes.size() <= kRoundedMax;
+  for (std::size_t i = 0; i < notes.size(); ++i) {
+    const Note& note = notes[i];
+    const bool drum = note.instrument == kDrums;
+    const double onset = onset_of(note);
+    const double end = drum ? onset : end_of(note);
+    const double middle = drum ? layout.lanes_top + (layout.lane_of_key[note.pitch] + 0.5) * layout.lane_height
+                               : layout.key_top(note.pitch) + layout.key_height / 2;
+    std::vector<Shape>& shapes =
+        drawing.layers[{draw_order[note.instrument], insets[i], drawing.rounded ? loudness_of(note) : 2}];
+    const int first = std::clamp(static_cast<int>(onset / layout.row_seconds), 0, layout.rows - 1);
+    for (int row = first; row < layout.rows; ++row) {
+      const double row_start = row * layout.row_seconds;
+      if (row > first && end <= row_start) break;
+      const int x = to_tenths(layout.x(std::max(0.0, onset - row_start)));
+      const int x_end = to_tenths(layout.x(std::min(layout.row_seconds, end - row_start)));
+      // A sliver is left free before the next note of the same key; nothing gets too thin to see.
+      const int width = drum ? (layout.rows == 1 ? 20 : 14) : std::max(x_end - x - 6, drawing.rounded ? 16 : 8);
+      shapes.push_back({x, to_tenths(layout.row_top(row) + middle), width});
+    }
+  }
+  for (auto& [key, shapes] : drawing.layers) {
+    std::sort(shapes.begin(), shapes.end());
+    if (!drawing.rounded) {
+      std::stable_sort(shapes.begin(), shapes.end(), [](const Shape& a, const Shape& b) { return a.y < b.y; });
+      std::size_t kept = 0;
+      for (std::size_t i = 1; i < shapes.size(); ++i) {
+        Shape& last = shapes[kept];
+        if (shapes[i].y == last.y && shapes[i].x <= last.x + last.width + 2) {
+          last.width = std::max(last.width, shapes[i].x + shapes[i].width - last.x);
+        } else {
+          shapes[++kept] = shapes[i];
+        }
+      }
+      shapes.resize(kept + 1);
+    }
+    drawing.shapes += shapes.size();
+  }
+  if (drawing.shapes > kShapesMax) {
+    drawing.every = (drawing.shapes + kShapesMax - 1) / kShapesMax;
+    drawing.shapes = 0;
+    for (auto& [key, shapes] : drawing.layers) {
+      std::size_t kept = 0;
+      for (std::size_t i = 0; i < shapes.size(); i += drawing.every) shapes[kept++] = shapes[i];
+      shapes.resize(kept);
+      drawing.shapes += kept;
+    }
+  }
+  return drawing;
+}
+
+/// Rectangles of one height; half the rounding lies outside them, where the stroke is.
+std::string rounded_path(std::span<const Shape> shapes, int height, int rounding) {
+  std::string d;
+  int from_x = 0, from_y = 0;
+  for (const Shape& shape : shapes) {
+    const int r = std::min({rounding, shape.width, height});
+    const int x = shape.x + r / 2, y = shape.y - (height - r) / 2, w = shape.width - r, h = height - r;
+    d += d.empty() ? 'M' : 'm';
+    put(d, x - from_x);
+    put(d, y - from_y);
+    d += 'h';
+    put(d, w);
+    d += 'v';
+    put(d, h);
+    d += 'h';
+    put(d, -w);
+    d += 'z';
+    from_x = x;
+    from_y = y;
+  }
+  return d;
+}
+
+std::string plain_path(std::span<const Shape> shapes) {
+  std::string d;
+  int from_x = 0, from_y = 0;
+  for (const Shape& shape : shapes) {
+    d += d.empty() ? 'M' : 'm';
+    put(d, shape.x - from_x);
+    put(d, shape.y - from_y);
+    d += 'h';
+    put(d, shape.width);
+    from_x = shape.x + shape.width;
+    from_y = shape.y;
+  }
+  return d;
+}
+
+// --- Document -------------------------------------------------------------------------------------------------------
+
+class Document {
+ public:
+  template <class... Args>
+  void add(fmt::format_string<Args...> format, Args&&... args) {
+    fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
+  }
+  void append(std::string_view text) { text_ += text; }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+/// Places the legend's entries from `top` on, wrapping; returns the bottom of the last line.
+double draw_legend(Document& out, std::span<const Instrument> instruments, std::span<const std::string> paints,
+                   double top) {
+  const bool many = instruments.size() > 24;
+  const double size = many ? 11.5 : 13, line = many ? 19 : 24;
+  double x = kMargin, y = top;
+  for (std::size_t i = 0; i < instruments.size(); ++i) {
+    const std::string_view name = instrument_name(instruments[i].number);
+    const std::string count = with_commas(instruments[i].notes);
+    // No font is known here: reckon with a wide one.
+    const double width =
+        19 + static_cast<double>(name.size()) * size * 0.59 + 7 + static_cast<double>(count.size()) * 7.5;
+    if (x > kMargin && x + width > kWidth - kMargin) {
+      x = kMargin;
+      y += line;
+    }
+    out.add("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"12\" height=\"12\" rx=\"3.5\" fill=\"{}\"/>", x, y - 6, paints[i]);
+    out.add(
+        "<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"{}\" fill=\"{}\">{}<tspan dx=\"6\" font-size=\"11\" fill=\"{}\">{}"
+        "</tspan></text>",
+        x + 19, y + 4.5, size, kText, name, kTextMuted, count);
+    x += width + 22;
+  }
+  return y + line / 2;
+}
+
+bool is_black_key(int pitch) {
+  return (0b010101001010 >> (pitch % 12)) & 1;
+}
+
+/// What is the same in every row: keyboard, key rows, note names, drum lanes. y runs from the row's top.
+void define_row(Document& out, const Layout& layout) {
+  const double width = layout.right - layout.left;
+  out.add("<g id=\"mr-row\">");
+  if (layout.keys) {
+    const double height = layout.key_top(layout.low - 1);
+    const double keys_left = layout.left - kKeyboard - 3;
+    out.add("<rect x=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"3\" fill=\"{}\"/>", layout.left, width, height,
+            kRollBack);
+    out.add("<rect x=\"{:.1f}\" width=\"{}\" height=\"{:.1f}\" rx=\"2\" fill=\"#b9c0cf\"/>", keys_left, kKeyboard,
+            height);
+    std::string rows, blacks, octaves, gaps;
+    const auto at = [](double x, double y) { return fmt::format("M{:.1f} {:.1f}", x, y); };
+    for (int pitch = layout.low; pitch <= layout.high; ++pitch) {
+      const double y = layout.key_top(pitch), bottom = y + layout.key_height;
+      if (is_black_key(pitch)) {
+        rows += at(layout.left, y) + fmt::format("h{:.1f}v{:.1f}h-{:.1f}z", width, layout.key_height, width);
+        blacks +=
+            at(keys_left, y) + fmt::format("h{}v{:.1f}h-{}z", kKeyboard * 0.6, layout.key_height, kKeyboard * 0.6);
+        // White keys meet behind the middle of the black one.
+        gaps += at(keys_left + kKeyboard * 0.6, y + layout.key_height / 2) + fmt::format("h{:.1f}", kKeyboard * 0.4);
+      } else if (pitch > layout.low && (pitch % 12 == 0 || pitch % 12 == 5)) {
+        gaps += at(keys_left, bottom) + fmt::format("h{}", kKeyboard);
+      }
+      if (pitch % 12 == 0) {
+        if (pitch > layout.low) octaves += at(layout.left, bottom) + fmt::format("h{:.1f}", width);
+        out.add("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"11\" fill=\"{}\" text-anchor=\"end\">{}</text>",
+                keys_left - 6, y + layout.key_height / 2 + 4, kTextMuted, note_name(pitch));
+      }
+    }
+    out.add("<path fill=\"{}\" d=\"{}\"/>", kBlackKeyRow, rows);
+    out.add("<path stroke=\"{}\" d=\"{}\"/>", kLineStrong, octaves);
+    out.add("<path stroke=\"#8a92a5\" stroke-width=\".6\" d=\"{}\"/><path fill=\"#20242f\" d=\"{}\"/>", gaps, blacks);
+  }
+  if (!layout.lanes.empty()) {
+    const double height = layout.row_height - layout.lanes_top;
+    out.add("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"3\" fill=\"{}\"/>", layout.left,
+            layout.lanes_top, width, height, kRollBack);
+    const double size = std::min(12.0, layout.lane_height - 2.5);
+    for (std::size_t i = 0; i < layout.lanes.size(); ++i) {
+      const double y = layout.lanes_top + static_cast<double>(i) * layout.lane_height;
+      if (i > 0) out.add("<path stroke=\"{}\" d=\"M{:.1f} {:.1f}h{:.1f}\"/>", kLineWeak, layout.left, y, width);
+      out.add("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"{}\" fill=\"{}\" text-anchor=\"end\">{}</text>",
+              layout.left - 8, y + layout.lane_height / 2 + size * 0.36, size, kTextMuted, layout.lanes[i]);
+    }
+  }
+  out.add("</g>");
+}
+
+/// The lines of time: labelled ones a comfortable distance apart, weak ones between them.
+void draw_time(Document& out, const Layout& layout) {
+  static constexpr std::array<std::pair<double, double>, 16> kSteps = {{{0.5, 0.1},
+                                                                        {1, 0.5},
+                                                                        {2, 0.5},
+                                                                        {5, 1},
+                                                                        {10, 2},
+                                                                        {15, 5},
+                                                                        {30, 5},
+                                                                        {60, 15},
+                                                                        {120, 30},
+                                                                        {300, 60},
+                                                                        {600, 120},
+                                                                        {900, 300},
+                                                                        {1800, 300},
+                                                                        {3600, 900},
+                                                                        {7200, 1800},
+                                                                        {14400, 3600}}};
+  auto [step, minor] = kSteps.back();
+  for (const auto& [s, m] : kSteps) {
+    if (s * layout.units_per_second() < 72) continue;
+    step = s;
+    minor = m;
+    break;
+  }
+  while (step * layout.units_per_second() < 72) {
+    step *= 2;
+    minor *= 2;
+  }
+  const bool long_piece = layout.seconds > 90;
+  std::string strong, weak;
+  for (int row = 0; row < layout.rows; ++row) {
+    const double start = row * layout.row_seconds, top = layout.row_top(row);
+    const double first = std::ceil(start / minor - 1e-9);
+    for (int i = 0;; ++i) {
+      const double seconds = (first + i) * minor;
+      if (seconds > start + layout.row_seconds + 1e-9) break;
+      const double x = layout.x(seconds - start);
+      const double steps = seconds / step;
+      const bool labelled = std::abs(steps - std::round(steps)) < 1e-6;
+      fmt::format_to(std::back_inserter(labelled ? strong : weak), "M{:.1f} {:.1f}v{:.1f}", x, top, layout.row_height);
+      if (labelled)
+        out.add("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", x, top + layout.row_height + 16,
+                time_text(seconds, long_piece));
+    }
+  }
+  out.add("<path stroke=\"{}\" d=\"{}\"/><path stroke=\"{}\" d=\"{}\"/>", kLineWeak, weak, kLineStrong, strong);
+}
+
+void draw_prompt(Document& out, const Layout& layout, double prompt_end) {
+  for (int row = 0; row < layout.rows; ++row) {
+    const double start = row * layout.row_seconds, top = layout.row_top(row);
+    const double end = std::min(layout.row_seconds, prompt_end - start);
+    if (end < 0 || (end == 0 && row > 0)) continue;
+    out.add("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"#fff\" opacity=\".06\"/>",
+            layout.left, top, layout.x(end) - layout.left, layout.row_height);
+    if (prompt_end > start + layout.row_seconds) continue;
+    const double x = layout.x(end);
+    const bool at_right = x > kWidth - 160;
+    out.add("<path stroke=\"{}\" stroke-width=\"1.4\" stroke-dasharray=\"5 3\" d=\"M{:.1f} {:.1f}v{:.1f}\"/>",
+            kTextStrong, x, top - 14, layout.row_height + 14);
+    out.add("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"12\" fill=\"{}\" text-anchor=\"{}\">prompt ends here</text>",
+            at_right ? x - 7 : x + 7, top - 5, kTextStrong, at_right ? "end" : "start");
+  }
+}
+
+void draw_notes(Document& out, const Drawing& drawing, const std::vector<Instrument>& instruments,
+                std::span<const std::string> paints, const Layout& layout) {
+  std::vector<std::size_t> by_order(instruments.size());
+  for (std::size_t i = 0; i < instruments.size(); ++i) by_order[static_cast<std::size_t>(instruments[i].order)] = i;
+  Document defs, glow, notes;
+  int index = 0;
+  for (const auto& [key, shapes] : drawing.layers) {
+    const std::size_t which = by_order[static_cast<std::size_t>(key.order)];
+    const bool drum = instruments[which].number == kDrums;
+    double height = drum ? layout.lane_height - 4 : std::max(layout.key_height - 0.6, 2.4);
+    for (int i = 0; i < key.inset; ++i) height = std::max(height * 0.55, 1.2);
+    const int tenths = to_tenths(height);
+    const std::string_view opacity = kOpacity[static_cast<std::size_t>(key.loudness)];
+    if (!drawing.rounded) {
+      notes.add("<path stroke=\"{}\" stroke-width=\"{:.1f}\" opacity=\"{}\" d=\"", paints[which], height, opacity);
+      notes.append(plain_path(shapes));
+      notes.append("\"/>\n");
+      continue;
+    }
+    const int rounding = std::min(tenths, layout.rows == 1 ? 24 : 16);
+    defs.add("<path id=\"mr-n{}\" d=\"", index);
+    defs.append(rounded_path(shapes, tenths, rounding));
+    defs.append("\"/>\n");
+    glow.add("<use href=\"#mr-n{}\" fill=\"{}\"/>", index, paints[which]);
+    // The stroke of the note's own colour rounds its corners; a wider one of the background's sets it off.
+    notes.add(
+        "<use href=\"#mr-n{0}\" stroke=\"{1}\" stroke-width=\"{2:.1f}\"/>"
+        "<use href=\"#mr-n{0}\" fill=\"{3}\" stroke=\"{3}\" stroke-width=\"{4:.1f}\" opacity=\"{5}\"/>\n",
+        index, kPage, rounding / 10.0 + (layout.rows == 1 ? 1.2 : 0.8), paints[which], rounding / 10.0, opacity);
+    ++index;
+  }
+  out.add("<defs>{}</defs>\n", defs.take());
+  if (drawing.rounded && layout.rows == 1)
+    out.add(
+        "<filter id=\"mr-blur\" color-interpolation-filters=\"sRGB\"><feGaussianBlur stdDeviation=\"6\"/></filter>"
+        "<g filter=\"url(#mr-blur)\" opacity=\".45\">{}</g>\n",
+        glow.take());
+  out.add("<g stroke-linejoin=\"round\">{}</g>\n", notes.take());
+}
+
+std::string describe(std::span<const Instrument> instruments, std::size_t notes, const Drawing& drawing,
+                     const Layout& layout) {
+  if (notes == 0) return "A piano roll without notes.";
+  std::string text = fmt::format("{} in {}, time from left to right", counted(notes, "note"),
+                                 time_text(layout.seconds, layout.seconds > 90));
+  text += layout.rows > 1 ? fmt::format(" in {} rows. ", layout.rows) : ". ";
+  for (const Instrument& instrument : instruments) {
+    text += fmt::format("{}: {}", instrument_name(instrument.number), counted(instrument.notes, "note"));
+    text += instrument.number == kDrums
+                ? ". "
+                : fmt::format(", {} to {}. ", note_name(instrument.low), note_name(instrument.high));
+  }
+  if (!drawing.rounded) text += "Notes that touch are drawn as one. ";
+  if (drawing.every > 1) text += fmt::format("One in {} is drawn. ", drawing.every);
+  text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+std::string roll_svg(std::span<const Note> notes, const RollOptions& options) {
+  std::optional<double> prompt_end;
+  if (options.prompt_end) prompt_end = std::max(0.0, to_seconds(*options.prompt_end).count());
+  Layout layout = lay_out(notes, prompt_end);
+  const std::vector<Instrument> instruments = list_instruments(notes);
+  std::string patterns;
+  std::vector<std::string> paints;
+  for (const Instrument& instrument : instruments) paints.push_back(paint(instrument, patterns));
+
+  Document legend;
+  const double legend_bottom = instruments.empty() ? 60 : draw_legend(legend, instruments, paints, 76);
+  const bool marked = prompt_end && *prompt_end <= layout.rows * layout.row_seconds;
+  layout.top = std::round(legend_bottom + (marked ? 24 : 14));
+  layout.height = std::ceil(layout.row_top(layout.rows - 1) + layout.row_height + 34);
+  const Drawing drawing = place_notes(notes, instruments, layout);
+
+  const std::string_view title = options.title.empty() ? "Piano roll" : std::string_view(options.title);
+  Document out;
+  out.add(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\" "
+      "aria-labelledby=\"mr-title mr-desc\" fill=\"none\" font-family=\"ui-sans-serif,system-ui,-apple-system,Segoe UI,"
+      "Roboto,Helvetica,Arial,sans-serif\">\n",
+      kWidth, layout.height);
+  out.add("<title id=\"mr-title\">{}</title>\n<desc id=\"mr-desc\">{}</desc>\n", xml_text(title, 200),
+          describe(instruments, notes.size(), drawing, layout));
+  out.add("<defs>");
+  out.append(patterns);
+  define_row(out, layout);
+  out.add("</defs>\n");
+  out.add("<rect x=\".5\" y=\".5\" width=\"{}\" height=\"{}\" rx=\"14\" fill=\"{}\" stroke=\"#2b3140\"/>\n", kWidth - 1,
+          layout.height - 1, kPage);
+  out.add("<text x=\"{}\" y=\"46\" font-size=\"21\" font-weight=\"600\" fill=\"{}\">{}</text>\n", kMargin, kTextStrong,
+          xml_text(title, 58));
+  std::string facts = counted(notes.size(), "note");
+  if (!notes.empty())
+    facts = fmt::format("{}  ·  {}  ·  {}", time_text(layout.seconds, layout.seconds > 90),
+                        counted(instruments.size(), "instrument"), facts);
+  out.add("<text x=\"{}\" y=\"45\" font-size=\"13\" fill=\"{}\" text-anchor=\"end\">{}</text>\n", kWidth - kMargin,
+          kTextMuted, facts);
+  out.append(legend.take());
+  for (int row = 0; row < layout.rows; ++row) out.add("<use href=\"#mr-row\" y=\"{:.1f}\"/>", layout.row_top(row));
+  out.add("\n<g font-size=\"11\" fill=\"{}\" text-anchor=\"middle\">", kTextMuted);
+  draw_time(out, layout);
+  out.add("</g>\n");
+  if (marked) draw_prompt(out, layout, *prompt_end);
+  draw_notes(out, drawing, instruments, paints, layout);
+  if (notes.empty())
+    out.add("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"15\" fill=\"{}\" text-anchor=\"middle\">no notes</text>\n",
+            (layout.left + layout.right) / 2, layout.top + layout.row_height / 2 + 5, kTextMuted);
+  out.add("</svg>\n");
+  return out.take();
+}
+
+}  // namespace midinf::cli

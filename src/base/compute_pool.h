@@ -1,0 +1,34 @@
+// The threads that compute: one fixed set, asked to run one piece of work together.
+// Must not know: what the work is. Read next: model/forward.cc, its only user.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+namespace midinf {
+
+/// A fixed set of threads. Work is cut by its caller so that the result does not depend on how many there are.
+class ComputePool {
+ public:
+  /// `threads` counts the caller: ComputePool(1) starts none. Where the system refuses some, threads() is lower.
+  /// Precondition: threads >= 1.
+  explicit ComputePool(int threads);
+  ~ComputePool();
+  ComputePool(const ComputePool&) = delete;
+  ComputePool& operator=(const ComputePool&) = delete;
+
+  [[nodiscard]] int threads() const;
+
+  /// Calls work(0) … work(threads() - 1), one on each thread, work(0) on the caller's, and returns when all are done.
+  /// The work must not throw. Two callers at once take turns. [any thread, not from inside work]
+  void run(const std::function<void(int thread)>& work);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// How many threads a model runs on unless told otherwise: the processors this process may use, at most 8.
+int default_thread_count();
+
+}  // namespace midinf

@@ -1,0 +1,97 @@
+#include "base/compute_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace midinf {
+namespace {
+
+class ComputePoolOf : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Threads, ComputePoolOf, testing::Values(1, 2, 3, 4));
+
+TEST_P(ComputePoolOf, RunsEachIndexOnceARound) {
+  ComputePool pool(GetParam());
+  ASSERT_EQ(pool.threads(), GetParam());
+  std::vector<int> calls(static_cast<std::size_t>(GetParam()));  // plain ints: run() must order them
+  for (int round = 1; round <= 2000; ++round) {
+    pool.run([&](int thread) { ++calls[static_cast<std::size_t>(thread)]; });
+    for (const int count : calls) ASSERT_EQ(count, round);
+  }
+}
+
+TEST_P(ComputePoolOf, ReturnsOnlyWhenTheSlowestIsDone) {
+  ComputePool pool(GetParam());
+  std::vector<int> done(static_cast<std::size_t>(GetParam()));
+  pool.run([&](int thread) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(thread == GetParam() - 1 ? 30 : 0));
+    done[static_cast<std::size_t>(thread)] = 1;
+  });
+  for (const int each : done) EXPECT_EQ(each, 1);
+}
+
+TEST_P(ComputePoolOf, WakesAfterALongPause) {
+  ComputePool pool(GetParam());
+  std::atomic<int> calls{0};
+  for (int round = 1; round <= 5; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // long enough for its threads to fall asleep
+    pool.run([&](int) { ++calls; });
+    ASSERT_EQ(calls, round * GetParam());
+  }
+}
+
+TEST_P(ComputePoolOf, TwoCallersTakeTurns) {
+  ComputePool pool(GetParam());
+  std::atomic<int> inside{0};
+  std::atomic<bool> mixed{false};
+  std::vector<int> calls(static_cast<std::size_t>(GetParam()));
+  constexpr int kRounds = 500;
+  const auto caller = [&](int mark) {
+    for (int round = 0; round < kRounds; ++round)
+      pool.run([&](int thread) {
+        int expected = 0;
+        // The first thread of a round marks the pool as its caller's; the other caller's mark must not be there.
+        if (!inside.compare_exchange_strong(expected, mark) && expected != mark) mixed = true;
+        if (++calls[static_cast<std::size_t>(thread)] < 0) mixed = true;
+        if (thread == 0) std::this_thread::yield();
+        expected = mark;
+        inside.compare_exchange_strong(expected, 0);
+      });
+  };
+  std::thread other(caller, 1);
+  caller(2);
+  other.join();
+  EXPECT_FALSE(mixed);
+  for (const int count : calls) EXPECT_EQ(count, 2 * kRounds);
+}
+
+TEST_P(ComputePoolOf, RunsIndexZeroOnTheCallersThread) {
+  ComputePool pool(GetParam());
+  std::vector<std::thread::id> ids(static_cast<std::size_t>(GetParam()));
+  pool.run([&](int thread) { ids[static_cast<std::size_t>(thread)] = std::this_thread::get_id(); });
+  EXPECT_EQ(ids[0], std::this_thread::get_id());
+  EXPECT_EQ(std::set<std::thread::id>(ids.begin(), ids.end()).size(), ids.size()) << "one thread each";
+}
+
+TEST_P(ComputePoolOf, EndsCleanlyUnused) {
+  for (int i = 0; i < 50; ++i) ComputePool pool(GetParam());
+}
+
+TEST(ComputePool, TheDefaultCountIsBetweenOneAndEight) {
+  EXPECT_GE(default_thread_count(), 1);
+  EXPECT_LE(default_thread_count(), 8);
+}
+
+using ComputePoolDeathTest = testing::Test;
+
+TEST(ComputePoolDeathTest, NoThreadsIsABugOfOurs) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(ComputePool(0), "threads >= 1");
+}
+
+}  // namespace
+}  // namespace midinf

@@ -1,0 +1,29 @@
+#include "sampling/draw.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/result.h"
+
+namespace midinf {
+
+int draw(std::span<const float> logits, double u) {
+  MIDINF_ASSERT(!logits.empty());
+  const double highest = *std::max_element(logits.begin(), logits.end());
+  MIDINF_ASSERT(std::isfinite(highest));
+  double total = 0;
+  for (const float logit : logits) total += std::exp(logit - highest);
+  const double target = u * total;
+  double sum = 0;
+  int last_possible = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const double weight = std::exp(logits[i] - highest);
+    if (weight == 0) continue;
+    sum += weight;
+    last_possible = static_cast<int>(i);
+    if (sum > target) break;
+  }
+  return last_possible;
+}
+
+}  // namespace midinf

@@ -1,0 +1,30 @@
+// Filters that know nothing of music: temperature and nucleus (top-p).
+// Read next: draw.h.
+#pragma once
+
+#include "sampling/logit_processor.h"
+
+namespace midinf {
+
+/// Divides the logits by `temperature`; at 0 only the top id stays (the lowest of equals).
+class Temperature : public LogitProcessor {
+ public:
+  explicit Temperature(double temperature) : temperature_(temperature) {}
+  void edit(const StepContext& context, const RowRanges& allowed, std::span<float> logits) const override;
+
+ private:
+  double temperature_;
+};
+
+/// Nucleus sampling: an id goes when the probability before it, most probable first, already exceeds p; the top id
+/// always stays, so p = 0 is greedy and p = 1 keeps all. Source: anticipation/sample.py@af37397 nucleus.
+class TopP : public LogitProcessor {
+ public:
+  explicit TopP(double p) : p_(p) {}
+  void edit(const StepContext& context, const RowRanges& allowed, std::span<float> logits) const override;
+
+ private:
+  double p_;
+};
+
+}  // namespace midinf
