@@ -9,7 +9,7 @@ if(MSVC)
   target_compile_options(midinf_flags INTERFACE /W4 $<$<BOOL:${MIDINF_WERROR}>:/WX>)
 else()
   # -ffp-contract=off: the same arithmetic from every compiler; kernels that want FMA say so.
-  target_compile_options(midinf_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+  target_compile_options(midinf_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers
                          -ffp-contract=off $<$<BOOL:${MIDINF_WERROR}>:-Werror>)
 endif()
 if(MIDINF_SANITIZE)

@@ -1,23 +1,25 @@
 #include "generate_command.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 
 #include "base/file.h"
 #include "base/general_midi.h"
+#include "engine.h"
 #include "midi/smf_reader.h"
 #include "midi/smf_writer.h"
-#include "model/checkpoint.h"
-#include "model/forward_reference.h"
-#include "model_location.h"
+#include "render_wav.h"
+#include "roll_svg.h"
 #include "stream/generator.h"
 #include "terminal.h"
 #include "tokens/triplets.h"
-#include "tokens/vocabulary.h"
 
 namespace midinf::cli {
 namespace {
@@ -26,40 +28,175 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-Result<int> generate(const GenerateArguments& arguments) {
-  const std::uint64_t seed = arguments.seed ? *arguments.seed : std::random_device{}();
-  MIDINF_TRY_ASSIGN(model_path, find_model(arguments.model));
-  MIDINF_TRY_ASSIGN(checkpoint, open_checkpoint(model_path));
-  MIDINF_TRY_ASSIGN(network, ReferenceNetwork::load(*checkpoint));
+// A model may in principle draw the same instant for ever. A thousand events without a step in time (or, when notes are
+// counted, without a note) are more than any music has.
+constexpr int kMostEventsWithoutProgress = 1'000;
 
+/// What was generated, and how it went.
+struct Music {
+  std::vector<Triplet> events;
+  Ticks10ms start;  // where the new music begins
+  Ticks10ms end;    // where it ends: nothing sounds longer
+  bool stuck = false;
+  double generating_seconds = 0;
+  std::uint64_t ids = 0;
+  std::uint64_t slides = 0;
+};
+
+Music play(const GenerateArguments& arguments, Generator& generator, Decoder& decoder) {
+  Music music;
+  music.start = generator.now();
+  music.end = music.start + to_ticks(Seconds(arguments.seconds));
+  const LogitSource logits = [&](const LogitRequest& request) { return decoder.logits(request.context, request.rows); };
+  Progress progress("generating", arguments.json);
+  const auto began = Clock::now();
+  int notes = 0, without_progress = 0;
+  while (!interrupted() && !(arguments.notes && notes >= *arguments.notes)) {
+    const Ticks10ms before = generator.now();
+    const Triplet event = next_event(generator, logits);
+    if (!arguments.notes && onset_of(event) >= music.end) break;
+    music.events.push_back(event);
+    notes += is_note(event) ? 1 : 0;
+    const bool moved = arguments.notes ? is_note(event) : onset_of(event) > before;
+    without_progress = moved ? 0 : without_progress + 1;
+    if ((music.stuck = without_progress >= kMostEventsWithoutProgress)) break;
+    const double played = to_seconds(onset_of(event) - music.start).count();
+    progress.update(arguments.notes ? static_cast<double>(notes) / *arguments.notes : played / arguments.seconds,
+                    fmt::format("{} notes, {:.1f} s of music", notes, played));
+  }
+  music.generating_seconds = seconds_since(began);
+  music.ids = 3 * generator.generated();
+  music.slides = generator.slides();
+  if (arguments.notes || interrupted() || music.stuck) {
+    music.end = music.start;
+    for (const Triplet& event : music.events) music.end = std::max(music.end, onset_of(event) + duration_of(event));
+  }
+  return music;
+}
+
+// Finds out before the work is done, not after it.
+Result<void> check_folder(const std::string& path) {
+  if (path.empty() || path == "-") return {};
+  const auto folder = std::filesystem::path(path).parent_path();
+  if (::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0) return {};
+  return fail(ErrorCode::kIo, "its folder does not exist or cannot be written to; create it or choose another", path);
+}
+
+std::vector<int> instruments_of(std::span<const Note> notes) {
+  std::set<int> instruments;
+  for (const Note& note : notes) instruments.insert(note.instrument);
+  return {instruments.begin(), instruments.end()};
+}
+
+Result<std::vector<Note>> read_prompt(const std::string& path) {
+  if (path.empty()) return std::vector<Note>{};
+  MIDINF_TRY_ASSIGN(song, read_midi_file(path));
+  for (const std::string& warning : song.warnings) fmt::print(stderr, "midinfinite: {}: {}\n", path, warning);
+  if (song.notes.empty())
+    return fail(ErrorCode::kInvalidArgument, "it has no notes to continue; leave out --prompt to start from nothing", path);
+  return std::move(song.notes);
+}
+
+struct Files {
+  std::string midi, wav, roll;
+  std::optional<RenderReport> sound;
+  std::string remark;
+};
+
+// The written song: the prompt as it was, then the new notes, none longer than the music.
+Result<Files> write_files(const GenerateArguments& arguments, std::uint64_t seed, std::span<const Note> song,
+                          std::optional<Ticks10ms> prompt_end) {
+  Files files;
+  files.midi = arguments.output.empty() ? fmt::format("midinfinite-{}.mid", seed) : arguments.output;
+  const WrittenMidi written = write_midi(song);
+  files.remark = written.remark;
+  MIDINF_TRY(write_file_whole(files.midi, written.bytes));
+  if (!arguments.roll.empty()) {
+    const std::string title = files.midi == "-" ? "midinfinite" : std::filesystem::path(files.midi).stem().string();
+    MIDINF_TRY(write_file_whole(arguments.roll, roll_svg(song, {.title = title, .prompt_end = prompt_end})));
+    files.roll = arguments.roll;
+  }
+  if (!arguments.wav.empty()) {
+    Progress progress("rendering sound", arguments.json);
+    MIDINF_TRY_ASSIGN(sound, render_wav(written.bytes, arguments.wav,
+                                        {.progress = [&](double fraction) {
+                                          progress.update(fraction);
+                                          return !interrupted();
+                                        }}));
+    files.sound = sound;
+    files.wav = arguments.wav;
+  }
+  return files;
+}
+
+Result<int> generate(const GenerateArguments& arguments) {
+  for (const std::string& path : {arguments.output, arguments.wav, arguments.roll}) MIDINF_TRY(check_folder(path));
+  MIDINF_TRY_ASSIGN(prompt, read_prompt(arguments.prompt));
+  const std::uint64_t seed = arguments.seed ? *arguments.seed : std::random_device{}();
+  const auto began = Clock::now();
+  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads));
+  const double loading_seconds = seconds_since(began);
+
+  Decoder decoder = engine.decoder();
   Generator generator({.seed = seed,
                        .temperature = arguments.temperature,
                        .top_p = arguments.top_p,
                        .ensemble = arguments.ensemble},
-                      begin_piece());
-  std::vector<float> logits;
-  const LogitSource source = [&](const LogitRequest& request) -> std::span<float> {
-    network.read_all(request.context);
-    logits = network.logits(request.rows);
-    return logits;
-  };
-  const Ticks10ms end = generator.now() + to_ticks(Seconds(arguments.seconds));
-  std::vector<Triplet> events;
-  Progress progress("generating", arguments.json);
-  const auto start = Clock::now();
-  while (!interrupted()) {
-    const Triplet event = next_event(generator, source);
-    if (Ticks10ms(event.onset) >= end) break;
-    events.push_back(event);
-    progress.update(static_cast<double>(event.onset) / static_cast<double>(end.count()));
+                      continue_piece(prompt));
+  const Music music = play(arguments, generator, decoder);
+
+  std::vector<Note> made = to_notes(music.events);
+  for (Note& note : made) note.duration = std::min(note.duration, music.end - note.onset);
+  std::vector<Note> song = prompt;
+  song.insert(song.end(), made.begin(), made.end());
+  auto files = write_files(arguments, seed, song,
+                           prompt.empty() ? std::nullopt : std::optional<Ticks10ms>(music.start));
+  if (!files) {
+    Error error = files.error();
+    error.message += fmt::format(" (--seed {} makes the same music again)", seed);
+    return tl::make_unexpected(std::move(error));
   }
-  const double elapsed = seconds_since(start);
-  const std::vector<Note> notes = to_notes(events);
-  const WrittenMidi written = write_midi(notes);
-  const std::string output = arguments.output.empty() ? fmt::format("midinfinite-{}.mid", seed) : arguments.output;
-  MIDINF_TRY(write_file_whole(output, written.bytes));
-  fmt::print("{}: {} notes, seed {}, generated in {:.1f} s\n", output, notes.size(), seed, elapsed);
-  return interrupted() ? kInterrupted : kDone;
+
+  const double music_seconds = to_seconds(music.end - music.start).count();
+  const double speed = static_cast<double>(made.size()) / music.generating_seconds;
+  const double pace = music_seconds > 0 ? static_cast<double>(made.size()) / music_seconds : 0;
+  const std::vector<int> players = instruments_of(made);
+  std::FILE* out = files->midi == "-" || files->roll == "-" ? stderr : stdout;
+  if (arguments.json) {
+    nlohmann::json report = {
+        {"midi", files->midi}, {"seed", seed}, {"model", engine.model_path}, {"threads", engine.pool->threads()},
+        {"kernels", engine.network->kernels().name}, {"prompt_notes", prompt.size()}, {"notes", made.size()},
+        {"start_seconds", to_seconds(music.start).count()}, {"seconds", music_seconds}, {"instruments", players},
+        {"loading_seconds", loading_seconds}, {"generating_seconds", music.generating_seconds},
+        {"notes_per_second", speed}, {"notes_per_second_of_music", pace},
+        {"tokens_per_second", static_cast<double>(music.ids) / music.generating_seconds},
+        {"times_real_time", music_seconds / music.generating_seconds}, {"window_slides", music.slides},
+        {"stuck", music.stuck}, {"interrupted", interrupted()}};
+    if (!files->roll.empty()) report["roll"] = files->roll;
+    if (files->sound)
+      report["wav"] = {{"file", files->wav}, {"seconds", files->sound->duration.count()}, {"peak_dbfs", files->sound->peak_dbfs},
+                       {"rms_dbfs", files->sound->rms_dbfs}};
+    fmt::print(out, "{}\n", report.dump(1));
+  } else {
+    std::string names;
+    for (const int instrument : players) names += (names.empty() ? "" : ", ") + std::string(instrument_name(instrument));
+    fmt::print(out, "{}: {:.1f} s of new music, {} notes for {}\n", files->midi == "-" ? "standard output" : files->midi,
+               music_seconds, made.size(), names.empty() ? "nobody" : names);
+    if (!files->wav.empty())
+      fmt::print(out, "{}: peak {:.1f} dBFS, {:.1f} s\n", files->wav, files->sound->peak_dbfs, files->sound->duration.count());
+    if (!files->roll.empty() && files->roll != "-") fmt::print(out, "{}: its piano roll\n", files->roll);
+    if (!files->remark.empty()) fmt::print(out, "{}\n", files->remark);
+    fmt::print(out, "seed {}, generated in {:.1f} s: {:.0f} notes a second, the music plays {:.1f} a second\n", seed,
+               music.generating_seconds, speed, pace);
+  }
+  if (interrupted()) return kInterrupted;
+  if (music.stuck)
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("the music stood still at {:.1f} s and was ended there; another --seed or a higher "
+                            "--temperature helps",
+                            to_seconds(music.end).count()),
+                files->midi);
+  return kDone;
 }
 
 }  // namespace

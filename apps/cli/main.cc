@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
-#include <cstdio>
+#include <functional>
 
 #include "anticipation/ensemble.h"
+#include "convert_command.h"
 #include "generate_command.h"
+#include "info_command.h"
+#include "midi_commands.h"
+#include "score_command.h"
 #include "terminal.h"
 
 namespace {
@@ -25,42 +28,130 @@ CLI::Validator between(double low, double high) {
       fmt::format("{}..{}", low, high));
 }
 
-CLI::App* add_generate(CLI::App& app, GenerateArguments& arguments, std::string& ensemble) {
-  CLI::App* command = app.add_subcommand("generate", "make music, from scratch or continuing a MIDI file");
-  command->add_option("-o,--output", arguments.output, "the MIDI file to write; - is standard output (midinfinite-SEED.mid)");
-  command->add_option("--seconds", arguments.seconds, "length of the new music")->check(between(0.01, 1e6))->capture_default_str();
-  command->add_option("--ensemble", ensemble, "who may play: GM names, families, drums, numbers, separated by commas");
-  command->add_option("--temperature", arguments.temperature, "lower is tamer, 0 always takes the likeliest")
-      ->check(between(0, 10))->capture_default_str();
-  command->add_option("--top-p", arguments.top_p, "draw only from the likeliest ids that make up this probability")
-      ->check(between(0, 1))->capture_default_str();
-  command->add_option("--seed", arguments.seed, "the same seed and settings give the same music (random)");
-  command->add_option("--model", arguments.model, "a .gguf file or a checkpoint folder (the embedded model)");
-  command->add_flag("--json", arguments.json, "report as JSON");
-  return command;
+CLI::Validator ensemble_of(std::vector<int>& instruments) {
+  return CLI::Validator(
+      [&instruments](std::string& text) -> std::string {
+        auto parsed = parse_ensemble(text);
+        if (!parsed) return parsed.error().to_string();
+        instruments = std::move(*parsed);
+        return {};
+      },
+      "NAMES");
+}
+
+/// A command's arguments live as long as the parser that fills them; `run` is what the chosen command does.
+using Run = std::function<int()>;
+
+void add_model_options(CLI::App& command, std::string& model, int& threads) {
+  command.add_option("--model", model,
+                     "a .gguf file or a checkpoint folder; else MIDINFINITE_MODEL, else the model beside the program")
+      ->type_name("FILE");
+  command.add_option("--threads", threads, "compute threads; the music does not depend on it (one per processor)")
+      ->check(between(1, 64))->type_name("N");
+}
+
+Run add_generate(CLI::App& command) {
+  const auto arguments = std::make_shared<GenerateArguments>();
+  const auto ensemble = std::make_shared<std::string>();
+  command.add_option("-o,--output", arguments->output, "the MIDI file to write, - for standard output (midinfinite-SEED.mid)")
+      ->type_name("FILE");
+  CLI::Option* seconds = command.add_option("--seconds", arguments->seconds, "length of the new music")
+                             ->check(between(0.01, 1e6))->capture_default_str()->type_name("S");
+  command.add_option("--notes", arguments->notes, "stop after so many new notes instead")
+      ->check(between(1, 1e6))->excludes(seconds)->type_name("N");
+  command.add_option("--prompt", arguments->prompt, "a MIDI file to continue from its last onset; its notes stand unchanged")
+      ->type_name("FILE");
+  command.add_option("--ensemble", *ensemble,
+                     "who may play: General MIDI names, families, drums or numbers, as in piano,bass,128 (all)")
+      ->check(ensemble_of(arguments->ensemble));
+  command.add_option("--temperature", arguments->temperature, "below 1 tamer, above wilder, 0 always the likeliest")
+      ->check(between(0, 10))->capture_default_str()->type_name("T");
+  command.add_option("--top-p", arguments->top_p, "draw from the likeliest ids that together have this probability")
+      ->check(between(0, 1))->capture_default_str()->type_name("P");
+  command.add_option("--seed", arguments->seed, "the same seed and settings make the same music (a fresh one)")
+      ->type_name("N");
+  command.add_option("--wav", arguments->wav, "also render the song to this WAV file")->type_name("FILE");
+  command.add_option("--roll", arguments->roll, "also draw its piano roll to this SVG file")->type_name("FILE");
+  add_model_options(command, arguments->model, arguments->threads);
+  command.add_flag("--json", arguments->json, "report as JSON");
+  return [arguments, ensemble] { return run_generate(*arguments); };
+}
+
+Run add_tokens(CLI::App& command) {
+  const auto arguments = std::make_shared<TokensArguments>();
+  command.add_option("file", arguments->file, "a MIDI file, - for standard input")->required()->type_name("FILE.mid");
+  command.add_flag("--json", arguments->json, "as a JSON array of triplets");
+  return [arguments] { return run_tokens(*arguments); };
+}
+
+Run add_roll(CLI::App& command) {
+  const auto arguments = std::make_shared<RollArguments>();
+  command.add_option("file", arguments->file, "a MIDI file, - for standard input")->required()->type_name("FILE.mid");
+  command.add_option("-o,--output", arguments->output, "the SVG file, - for standard output (the file's name with .svg)")
+      ->type_name("FILE");
+  return [arguments] { return run_roll(*arguments); };
+}
+
+Run add_score(CLI::App& command) {
+  const auto arguments = std::make_shared<ScoreArguments>();
+  command.add_option("files", arguments->files, "MIDI files, or with --tokens rows of 1,024 uint16 ids")
+      ->required()->type_name("FILE");
+  command.add_flag("--tokens", arguments->tokens, "the files hold rows of ids");
+  command.add_flag("--exact", arguments->exact, "float32 arithmetic (there is no other yet)");
+  add_model_options(command, arguments->model, arguments->threads);
+  command.add_flag("--json", arguments->json, "report as JSON");
+  return [arguments] { return run_score(*arguments); };
+}
+
+Run add_convert(CLI::App& command) {
+  const auto arguments = std::make_shared<ConvertArguments>();
+  command.add_option("source", arguments->source, "a Hugging Face folder, a .safetensors, .bin or .gguf file")
+      ->required()->type_name("SRC");
+  command.add_option("destination", arguments->destination, "the .gguf file to write, - for standard output")
+      ->required()->type_name("DST");
+  command.add_option("--type", arguments->type, "how matrices are stored")
+      ->check(CLI::IsMember({"f32", "f16", "q8_0"}))->capture_default_str();
+  command.add_option("--metadata", arguments->metadata, "a JSON file of keys to write into it (general.*, midinfinite.*)")
+      ->type_name("FILE");
+  command.add_flag("--json", arguments->json, "report as JSON");
+  return [arguments] { return run_convert(*arguments); };
+}
+
+Run add_info(CLI::App& command) {
+  const auto arguments = std::make_shared<InfoArguments>();
+  command.add_option("file", arguments->file, "a .gguf file or a checkpoint folder or file")->required()->type_name("FILE");
+  command.add_flag("--json", arguments->json, "report as JSON");
+  return [arguments] { return run_info(*arguments); };
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   catch_interrupts();
-  CLI::App app("midinfinite: endless multi-instrument music, generated on your own machine", "midinfinite");
+  CLI::App app("midinfinite: endless multi-instrument music, generated on your own machine.", "midinfinite");
+  app.set_version_flag("--version", "midinfinite " MIDINF_VERSION);
   app.require_subcommand(1);
-  GenerateArguments generate;
-  std::string ensemble;
-  CLI::App* generate_command = add_generate(app, generate, ensemble);
+  app.get_formatter()->column_width(32);
+  std::vector<std::pair<CLI::App*, Run>> commands;
+  const auto add = [&](const char* name, const char* purpose, Run (*options)(CLI::App&)) {
+    CLI::App* command = app.add_subcommand(name, purpose);
+    commands.emplace_back(command, options(*command));
+  };
+  add("generate", "make music, from scratch or continuing a MIDI file", add_generate);
+  add("tokens", "print the event ids of a MIDI file, one triplet a line", add_tokens);
+  add("roll", "draw the piano roll of a MIDI file", add_roll);
+  add("score", "negative log-likelihood of music under a model, in nats", add_score);
+  add("convert", "make a .gguf file of a checkpoint", add_convert);
+  add("info", "say what a model file is", add_info);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    return app.exit(wanted);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kWrongUsage;
+    fmt::print(stderr, "midinfinite: {} (--help lists what there is)\n", error.what());
+    return kWrongUsage;
   }
-  if (*generate_command) {
-    if (!ensemble.empty()) {
-      auto parsed = parse_ensemble(ensemble);
-      if (!parsed) return report(parsed.error()), kWrongUsage;
-      generate.ensemble = *parsed;
-    }
-    return run_generate(generate);
-  }
+  for (const auto& [command, run] : commands)
+    if (*command) return run();
   return kWrongUsage;
 }

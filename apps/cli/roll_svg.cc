@@ -9,11 +9,13 @@
 #include <array>
 #include <bitset>
 #include <cmath>
+#include <cstdint>
 #include <iterator>
 #include <map>
 #include <numeric>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/general_midi.h"
@@ -24,89 +26,39 @@ namespace {
 
 // --- Percussion -----------------------------------------------------------------------------------------------------
 
-enum DrumFamily { kOther, kHandDrums, kCymbals, kHiHat, kToms, kSnare, kKick, kDrumFamilies };  // from top to bottom
+constexpr std::array<std::string_view, 7> kDrumFamilyNames = {
+    "Percussion", "Hand drums", "Cymbals", "Hi-hat", "Toms", "Snare", "Kick"};  // from top to bottom
+constexpr std::string_view kDrumFamilyLetters = "pdchtsk";
 
-constexpr std::array<std::string_view, kDrumFamilies> kDrumFamilyNames = {
-    "Percussion", "Hand drums", "Cymbals", "Hi-hat", "Toms", "Snare", "Kick"};
-
-struct DrumKey {
-  std::string_view name;
-  DrumFamily family;
-};
-
+// The General MIDI 2 percussion keys from 27 on, and the family of each as its letter.
 constexpr int kFirstDrumKey = 27;
+constexpr std::array<std::string_view, 61> kDrumNames = {
+    "High Q",         "Slap",           "Scratch push",   "Scratch pull",  "Sticks",
+    "Square click",   "Metronome",      "Metronome bell", "Kick 2",        "Kick",
+    "Side stick",     "Snare",          "Hand clap",      "Snare 2",       "Floor tom low",
+    "Closed hi-hat",  "Floor tom high", "Pedal hi-hat",   "Low tom",       "Open hi-hat",
+    "Low-mid tom",    "High-mid tom",   "Crash",          "High tom",      "Ride",
+    "China",          "Ride bell",      "Tambourine",     "Splash",        "Cowbell",
+    "Crash 2",        "Vibraslap",      "Ride 2",         "High bongo",    "Low bongo",
+    "Mute conga",     "High conga",     "Low conga",      "High timbale",  "Low timbale",
+    "High agogo",     "Low agogo",      "Cabasa",         "Maracas",       "Short whistle",
+    "Long whistle",   "Short guiro",    "Long guiro",     "Claves",        "High wood block",
+    "Low wood block", "Mute cuica",     "Open cuica",     "Mute triangle", "Open triangle",
+    "Shaker",         "Jingle bell",    "Bell tree",      "Castanets",     "Mute surdo",
+    "Open surdo"};
+constexpr std::string_view kDrumFamilyOfKey = "ppppppppkkssssthththttctcccpcpcpcdddddddpppppppppppppppppppdd";
+static_assert(kDrumFamilyOfKey.size() == kDrumNames.size());
 
-/// The General MIDI 2 percussion keys from 27 on.
-constexpr DrumKey kDrumKeys[] = {{"High Q", kOther},
-                                 {"Slap", kOther},
-                                 {"Scratch push", kOther},
-                                 {"Scratch pull", kOther},
-                                 {"Sticks", kOther},
-                                 {"Square click", kOther},
-                                 {"Metronome", kOther},
-                                 {"Metronome bell", kOther},
-                                 {"Kick 2", kKick},
-                                 {"Kick", kKick},
-                                 {"Side stick", kSnare},
-                                 {"Snare", kSnare},
-                                 {"Hand clap", kSnare},
-                                 {"Snare 2", kSnare},
-                                 {"Floor tom low", kToms},
-                                 {"Closed hi-hat", kHiHat},
-                                 {"Floor tom high", kToms},
-                                 {"Pedal hi-hat", kHiHat},
-                                 {"Low tom", kToms},
-                                 {"Open hi-hat", kHiHat},
-                                 {"Low-mid tom", kToms},
-                                 {"High-mid tom", kToms},
-                                 {"Crash", kCymbals},
-                                 {"High tom", kToms},
-                                 {"Ride", kCymbals},
-                                 {"China", kCymbals},
-                                 {"Ride bell", kCymbals},
-                                 {"Tambourine", kOther},
-                                 {"Splash", kCymbals},
-                                 {"Cowbell", kOther},
-                                 {"Crash 2", kCymbals},
-                                 {"Vibraslap", kOther},
-                                 {"Ride 2", kCymbals},
-                                 {"High bongo", kHandDrums},
-                                 {"Low bongo", kHandDrums},
-                                 {"Mute conga", kHandDrums},
-                                 {"High conga", kHandDrums},
-                                 {"Low conga", kHandDrums},
-                                 {"High timbale", kHandDrums},
-                                 {"Low timbale", kHandDrums},
-                                 {"High agogo", kOther},
-                                 {"Low agogo", kOther},
-                                 {"Cabasa", kOther},
-                                 {"Maracas", kOther},
-                                 {"Short whistle", kOther},
-                                 {"Long whistle", kOther},
-                                 {"Short guiro", kOther},
-                                 {"Long guiro", kOther},
-                                 {"Claves", kOther},
-                                 {"High wood block", kOther},
-                                 {"Low wood block", kOther},
-                                 {"Mute cuica", kOther},
-                                 {"Open cuica", kOther},
-                                 {"Mute triangle", kOther},
-                                 {"Open triangle", kOther},
-                                 {"Shaker", kOther},
-                                 {"Jingle bell", kOther},
-                                 {"Bell tree", kOther},
-                                 {"Castanets", kOther},
-                                 {"Mute surdo", kHandDrums},
-                                 {"Open surdo", kHandDrums}};
-
-const DrumKey* drum_key(int pitch) {
+/// Its index in kDrumNames, or nothing for a key that General MIDI leaves open.
+std::optional<std::size_t> named_drum(int pitch) {
   const int index = pitch - kFirstDrumKey;
-  return index >= 0 && index < static_cast<int>(std::size(kDrumKeys)) ? &kDrumKeys[index] : nullptr;
+  if (index < 0 || index >= static_cast<int>(kDrumNames.size())) return std::nullopt;
+  return static_cast<std::size_t>(index);
 }
 
-DrumFamily drum_family(int pitch) {
-  const DrumKey* key = drum_key(pitch);
-  return key != nullptr ? key->family : kOther;
+std::size_t drum_family(int pitch) {
+  const auto index = named_drum(pitch);
+  return index ? kDrumFamilyLetters.find(kDrumFamilyOfKey[*index]) : 0;
 }
 
 // --- Colours --------------------------------------------------------------------------------------------------------
@@ -131,8 +83,8 @@ constexpr std::array<std::string_view, 16> kPalette = {"#5ea8f9", "#f99532", "#a
 // Each GM family's own place in the palette, so that a piano tends to be blue in every picture.
 constexpr std::array<int, 16> kFamilyColour = {
     /*piano*/ 0,    /*chromatic*/ 14, /*organ*/ 8,       /*guitar*/ 2,
-    /*bass*/ 1,     /*strings*/ 3,    /*ensemble*/ 5,    /*brass*/ 4,
-    /*reed*/ 6,     /*pipe*/ 7,       /*lead*/ 9,        /*pad*/ 10,
+    /*bass*/ 1,     /*strings*/ 6,    /*ensemble*/ 5,    /*brass*/ 4,
+    /*reed*/ 3,     /*pipe*/ 7,       /*lead*/ 9,        /*pad*/ 10,
     /*effects*/ 15, /*ethnic*/ 13,    /*percussive*/ 12, /*sounds*/ 11};
 
 // --- Text -----------------------------------------------------------------------------------------------------------
@@ -141,7 +93,12 @@ constexpr std::array<int, 16> kFamilyColour = {
 std::size_t utf8_sequence(std::string_view text, char32_t& code) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 0;
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xC0 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF8 ? 4
+                                           : 0;
   if (length == 0 || length > text.size()) return 0;
   code = length == 1 ? lead : lead & (0x7F >> length);
   for (std::size_t i = 1; i < length; ++i) {
@@ -152,8 +109,7 @@ std::size_t utf8_sequence(std::string_view text, char32_t& code) {
   return code >= kSmallest[length] && code <= 0x10FFFF ? length : 0;
 }
 
-/// `text` as XML character data of at most `max_width` columns (wide scripts take two), with an ellipsis when it is
-/// cut.
+/// `text` as XML character data of at most `max_width` columns (wide scripts take two); an ellipsis where it is cut.
 std::string xml_text(std::string_view text, int max_width) {
   std::string out;
   int width = 0;
@@ -280,7 +236,7 @@ void lay_out_time(Layout& layout) {
   // Rows of equal length, so that the last one is not a stub.
   layout.rows = static_cast<int>(std::min<double>(kMaxRows, std::ceil(seconds / kSecondsPerRow)));
   double unit = 5;
-  while (unit * 60 < seconds / layout.rows) unit *= 2;
+  while (unit * 200 < seconds / layout.rows) unit *= 2;
   layout.row_seconds = rounded_up(seconds / layout.rows, unit);
   layout.rows = static_cast<int>(std::ceil(seconds / layout.row_seconds - 1e-9));
 }
@@ -289,15 +245,15 @@ void lay_out_drums(Layout& layout, const std::bitset<128>& used) {
   if (used.none()) return;
   const std::size_t most_named = layout.rows == 1 ? 12 : 7;
   const bool named = used.count() <= most_named;
-  for (int family = 0; family < kDrumFamilies; ++family) {
+  for (std::size_t family = 0; family < kDrumFamilyNames.size(); ++family) {
     bool has_lane = false;
     for (int pitch = 127; pitch >= 0; --pitch) {
       if (!used.test(static_cast<std::size_t>(pitch)) || drum_family(pitch) != family) continue;
       if (named) {
-        const DrumKey* key = drum_key(pitch);
-        layout.lanes.push_back(key != nullptr ? std::string(key->name) : fmt::format("Key {}", pitch));
+        const auto index = named_drum(pitch);
+        layout.lanes.push_back(index ? std::string(kDrumNames[*index]) : fmt::format("Key {}", pitch));
       } else if (!has_lane) {
-        layout.lanes.emplace_back(kDrumFamilyNames[static_cast<std::size_t>(family)]);
+        layout.lanes.emplace_back(kDrumFamilyNames[family]);
       }
       has_lane = true;
       layout.lane_of_key[static_cast<std::size_t>(pitch)] = static_cast<int>(layout.lanes.size()) - 1;
@@ -352,7 +308,7 @@ Layout lay_out(std::span<const Note> notes, std::optional<double> prompt_end) {
 struct Instrument {
   int number = 0;
   std::size_t notes = 0;
-  double mean_seconds = 0;
+  double mean_ticks = 0;
   int low = 127, high = 0;
   int colour = 0;  ///< palette index; from 16 on with a pattern
   int order = 0;   ///< of drawing: long notes first, so that short ones lie on top
@@ -365,15 +321,16 @@ std::vector<Instrument> list_instruments(std::span<const Note> notes) {
     Instrument& instrument = all[note.instrument];
     instrument.number = note.instrument;
     ++instrument.notes;
-    instrument.mean_seconds += end_of(note) - onset_of(note);
+    // Whole numbers: the order of the notes must not round the sum differently.
+    instrument.mean_ticks += static_cast<double>(std::max<std::int64_t>(0, note.duration.count()));
     instrument.low = std::min<int>(instrument.low, note.pitch);
     instrument.high = std::max<int>(instrument.high, note.pitch);
   }
   std::vector<Instrument> list;
   std::copy_if(all.begin(), all.end(), std::back_inserter(list), [](const Instrument& i) { return i.notes > 0; });
-  for (Instrument& instrument : list) instrument.mean_seconds /= static_cast<double>(instrument.notes);
-  std::stable_sort(list.begin(), list.end(), [](const Instrument& a, const Instrument& b) {
-    return std::pair(a.number == kDrums, b.notes) < std::pair(b.number == kDrums, a.notes);
+  for (Instrument& instrument : list) instrument.mean_ticks /= static_cast<double>(instrument.notes);
+  std::sort(list.begin(), list.end(), [](const Instrument& a, const Instrument& b) {
+    return std::tuple(a.number == kDrums, b.notes, a.number) < std::tuple(b.number == kDrums, a.notes, b.number);
   });
 
   // First each family's leading player takes the family's colour, then the others take what is left.
@@ -397,8 +354,9 @@ std::vector<Instrument> list_instruments(std::span<const Note> notes) {
 
   std::vector<std::size_t> order(list.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return list[a].mean_seconds > list[b].mean_seconds; });
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(list[b].mean_ticks, a) < std::pair(list[a].mean_ticks, b);
+  });
   for (std::size_t i = 0; i < order.size(); ++i) list[order[i]].order = static_cast<int>(i);
   return list;
 }
@@ -411,9 +369,9 @@ std::string paint(const Instrument& instrument, std::string& defs) {
   if (cycle == 0) return std::string(colour);
   // Dark stripes in four directions, then light ones: 8 x 16 hold all 128 programs.
   fmt::format_to(std::back_inserter(defs),
-                 "<pattern id=\"mr-p{0}\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" "
-                 "patternTransform=\"rotate({1})\"><path fill=\"{2}\" d=\"M0 0h5v5h-5z\"/>"
-                 "<path fill=\"{3}\" d=\"M0 0h2v5h-2z\"/></pattern>",
+                 R"svg(<pattern id="mr-p{0}" width="5" height="5" patternUnits="userSpaceOnUse" )svg"
+                 R"svg(patternTransform="rotate({1})"><path fill="{2}" d="M0 0h5v5h-5z"/><path fill="{3}" d="M0 )svg"
+                 R"svg(0h2v5h-2z"/></pattern>)svg",
                  instrument.number, (cycle - 1) % 4 * 45 + 45, colour, cycle <= 4 ? "#10131b" : "#fff");
   return fmt::format("url(#mr-p{})", instrument.number);
 }
@@ -447,9 +405,11 @@ constexpr std::array<std::string_view, 4> kOpacity = {".62", ".78", ".9", "1"};
 std::vector<int> find_insets(std::span<const Note> notes, const std::array<int, kInstruments>& draw_order) {
   std::vector<std::size_t> sorted(notes.size());
   std::iota(sorted.begin(), sorted.end(), std::size_t{0});
-  std::stable_sort(sorted.begin(), sorted.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(notes[a].pitch, notes[a].onset) < std::pair(notes[b].pitch, notes[b].onset);
-  });
+  const auto key = [&](std::size_t i) {
+    const Note& note = notes[i];
+    return std::tuple(note.pitch, note.onset, draw_order[note.instrument], note.duration, note.velocity);
+  };
+  std::sort(sorted.begin(), sorted.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
   std::vector<int> insets(notes.size(), 0);
   std::vector<std::size_t> sounding;  // of one pitch, the last note of each instrument
   int pitch = -1;
@@ -495,7 +455,7 @@ Drawing place_notes(std::span<const Note> notes, const std::vector<Instrument>& 
     const double middle = drum ? layout.lanes_top + (layout.lane_of_key[note.pitch] + 0.5) * layout.lane_height
                                : layout.key_top(note.pitch) + layout.key_height / 2;
     std::vector<Shape>& shapes =
-        drawing.layers[{draw_order[note.instrument], insets[i], drawing.rounded ? loudness_of(note) : 2}];
+        drawing.layers[{draw_order[note.instrument], insets[i], drawing.rounded ? loudness_of(note) : 3}];
     const int first = std::clamp(static_cast<int>(onset / layout.row_seconds), 0, layout.rows - 1);
     for (int row = first; row < layout.rows; ++row) {
       const double row_start = row * layout.row_seconds;
@@ -503,14 +463,16 @@ Drawing place_notes(std::span<const Note> notes, const std::vector<Instrument>& 
       const int x = to_tenths(layout.x(std::max(0.0, onset - row_start)));
       const int x_end = to_tenths(layout.x(std::min(layout.row_seconds, end - row_start)));
       // A sliver is left free before the next note of the same key; nothing gets too thin to see.
-      const int width = drum ? (layout.rows == 1 ? 20 : 14) : std::max(x_end - x - 6, drawing.rounded ? 16 : 8);
+      const int width = drum ? (layout.rows == 1 ? 20 : 14) : std::max(x_end - x - 6, drawing.rounded ? 16 : 10);
       shapes.push_back({x, to_tenths(layout.row_top(row) + middle), width});
     }
   }
   for (auto& [key, shapes] : drawing.layers) {
     std::sort(shapes.begin(), shapes.end());
     if (!drawing.rounded) {
-      std::stable_sort(shapes.begin(), shapes.end(), [](const Shape& a, const Shape& b) { return a.y < b.y; });
+      std::sort(shapes.begin(), shapes.end(), [](const Shape& a, const Shape& b) {
+        return std::tuple(a.y, a.x, a.width) < std::tuple(b.y, b.x, b.width);
+      });
       std::size_t kept = 0;
       for (std::size_t i = 1; i < shapes.size(); ++i) {
         Shape& last = shapes[kept];
@@ -583,6 +545,12 @@ class Document {
   void add(fmt::format_string<Args...> format, Args&&... args) {
     fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
   }
+  /// The same and a line break, where a reader of the file wants one.
+  template <class... Args>
+  void line(fmt::format_string<Args...> format, Args&&... args) {
+    add(format, std::forward<Args>(args)...);
+    text_ += '\n';
+  }
   void append(std::string_view text) { text_ += text; }
   std::string take() { return std::move(text_); }
 
@@ -601,16 +569,15 @@ double draw_legend(Document& out, std::span<const Instrument> instruments, std::
     const std::string count = with_commas(instruments[i].notes);
     // No font is known here: reckon with a wide one.
     const double width =
-        19 + static_cast<double>(name.size()) * size * 0.59 + 7 + static_cast<double>(count.size()) * 7.5;
+        19 + static_cast<double>(name.size()) * size * 0.56 + 7 + static_cast<double>(count.size()) * 7.5;
     if (x > kMargin && x + width > kWidth - kMargin) {
       x = kMargin;
       y += line;
     }
-    out.add("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"12\" height=\"12\" rx=\"3.5\" fill=\"{}\"/>", x, y - 6, paints[i]);
-    out.add(
-        "<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"{}\" fill=\"{}\">{}<tspan dx=\"6\" font-size=\"11\" fill=\"{}\">{}"
-        "</tspan></text>",
-        x + 19, y + 4.5, size, kText, name, kTextMuted, count);
+    out.add(R"(<rect x="{:.1f}" y="{:.1f}" width="12" height="12" rx="3.5" fill="{}"/>)", x, y - 6, paints[i]);
+    out.add(R"(<text x="{:.1f}" y="{:.1f}" font-size="{}" fill="{}">{}<tspan dx="6" font-size="11" )"
+            R"(fill="{}">{}</tspan></text>)",
+            x + 19, y + 4.5, size, kText, name, kTextMuted, count);
     x += width + 22;
   }
   return y + line / 2;
@@ -623,14 +590,13 @@ bool is_black_key(int pitch) {
 /// What is the same in every row: keyboard, key rows, note names, drum lanes. y runs from the row's top.
 void define_row(Document& out, const Layout& layout) {
   const double width = layout.right - layout.left;
-  out.add("<g id=\"mr-row\">");
+  out.add(R"(<g id="mr-row">)");
   if (layout.keys) {
     const double height = layout.key_top(layout.low - 1);
     const double keys_left = layout.left - kKeyboard - 3;
-    out.add("<rect x=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"3\" fill=\"{}\"/>", layout.left, width, height,
+    out.add(R"(<rect x="{:.1f}" width="{:.1f}" height="{:.1f}" rx="3" fill="{}"/>)", layout.left, width, height,
             kRollBack);
-    out.add("<rect x=\"{:.1f}\" width=\"{}\" height=\"{:.1f}\" rx=\"2\" fill=\"#b9c0cf\"/>", keys_left, kKeyboard,
-            height);
+    out.add(R"(<rect x="{:.1f}" width="{}" height="{:.1f}" rx="2" fill="#b9c0cf"/>)", keys_left, kKeyboard, height);
     std::string rows, blacks, octaves, gaps;
     const auto at = [](double x, double y) { return fmt::format("M{:.1f} {:.1f}", x, y); };
     for (int pitch = layout.low; pitch <= layout.high; ++pitch) {
@@ -646,55 +612,41 @@ void define_row(Document& out, const Layout& layout) {
       }
       if (pitch % 12 == 0) {
         if (pitch > layout.low) octaves += at(layout.left, bottom) + fmt::format("h{:.1f}", width);
-        out.add("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"11\" fill=\"{}\" text-anchor=\"end\">{}</text>",
-                keys_left - 6, y + layout.key_height / 2 + 4, kTextMuted, note_name(pitch));
+        out.add(R"(<text x="{:.1f}" y="{:.1f}" font-size="11" fill="{}" text-anchor="end">{}</text>)", keys_left - 6,
+                y + layout.key_height / 2 + 4, kTextMuted, note_name(pitch));
       }
     }
-    out.add("<path fill=\"{}\" d=\"{}\"/>", kBlackKeyRow, rows);
-    out.add("<path stroke=\"{}\" d=\"{}\"/>", kLineStrong, octaves);
-    out.add("<path stroke=\"#8a92a5\" stroke-width=\".6\" d=\"{}\"/><path fill=\"#20242f\" d=\"{}\"/>", gaps, blacks);
+    out.add(R"(<path fill="{}" d="{}"/>)", kBlackKeyRow, rows);
+    out.add(R"(<path stroke="{}" d="{}"/>)", kLineStrong, octaves);
+    out.add(R"(<path stroke="#8a92a5" stroke-width=".6" d="{}"/><path fill="#20242f" d="{}"/>)", gaps, blacks);
   }
   if (!layout.lanes.empty()) {
     const double height = layout.row_height - layout.lanes_top;
-    out.add("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"3\" fill=\"{}\"/>", layout.left,
+    out.add(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="3" fill="{}"/>)", layout.left,
             layout.lanes_top, width, height, kRollBack);
     const double size = std::min(12.0, layout.lane_height - 2.5);
     for (std::size_t i = 0; i < layout.lanes.size(); ++i) {
       const double y = layout.lanes_top + static_cast<double>(i) * layout.lane_height;
-      if (i > 0) out.add("<path stroke=\"{}\" d=\"M{:.1f} {:.1f}h{:.1f}\"/>", kLineWeak, layout.left, y, width);
-      out.add("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"{}\" fill=\"{}\" text-anchor=\"end\">{}</text>",
-              layout.left - 8, y + layout.lane_height / 2 + size * 0.36, size, kTextMuted, layout.lanes[i]);
+      if (i > 0) out.add(R"(<path stroke="{}" d="M{:.1f} {:.1f}h{:.1f}"/>)", kLineWeak, layout.left, y, width);
+      out.add(R"(<text x="{:.1f}" y="{:.1f}" font-size="{}" fill="{}" text-anchor="end">{}</text>)", layout.left - 8,
+              y + layout.lane_height / 2 + size * 0.36, size, kTextMuted, layout.lanes[i]);
     }
   }
   out.add("</g>");
 }
 
+constexpr double kLabelDistance = 72;
+
 /// The lines of time: labelled ones a comfortable distance apart, weak ones between them.
 void draw_time(Document& out, const Layout& layout) {
-  static constexpr std::array<std::pair<double, double>, 16> kSteps = {{{0.5, 0.1},
-                                                                        {1, 0.5},
-                                                                        {2, 0.5},
-                                                                        {5, 1},
-                                                                        {10, 2},
-                                                                        {15, 5},
-                                                                        {30, 5},
-                                                                        {60, 15},
-                                                                        {120, 30},
-                                                                        {300, 60},
-                                                                        {600, 120},
-                                                                        {900, 300},
-                                                                        {1800, 300},
-                                                                        {3600, 900},
-                                                                        {7200, 1800},
-                                                                        {14400, 3600}}};
-  auto [step, minor] = kSteps.back();
-  for (const auto& [s, m] : kSteps) {
-    if (s * layout.units_per_second() < 72) continue;
-    step = s;
-    minor = m;
-    break;
-  }
-  while (step * layout.units_per_second() < 72) {
+  static constexpr std::array<double, 16> kSteps = {0.5, 1,   2,   5,   10,   15,   30,   60,
+                                                    120, 300, 600, 900, 1800, 3600, 7200, 14400};
+  static constexpr std::array<double, 16> kMinorSteps = {0.1, 0.5, 0.5, 1,   2,   5,   5,    15,
+                                                         30,  60,  120, 300, 300, 900, 1800, 3600};
+  std::size_t chosen = 0;
+  while (chosen + 1 < kSteps.size() && kSteps[chosen] * layout.units_per_second() < kLabelDistance) ++chosen;
+  double step = kSteps[chosen], minor = kMinorSteps[chosen];
+  while (step * layout.units_per_second() < kLabelDistance) {
     step *= 2;
     minor *= 2;
   }
@@ -710,12 +662,14 @@ void draw_time(Document& out, const Layout& layout) {
       const double steps = seconds / step;
       const bool labelled = std::abs(steps - std::round(steps)) < 1e-6;
       fmt::format_to(std::back_inserter(labelled ? strong : weak), "M{:.1f} {:.1f}v{:.1f}", x, top, layout.row_height);
-      if (labelled)
-        out.add("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", x, top + layout.row_height + 16,
-                time_text(seconds, long_piece));
+      if (!labelled) continue;
+      const std::string label = time_text(seconds, long_piece);
+      // The last label of a row must not run off the page.
+      const double x_most = kWidth - 8 - static_cast<double>(label.size()) * 3.4;
+      out.add(R"(<text x="{:.1f}" y="{:.1f}">{}</text>)", std::min(x, x_most), top + layout.row_height + 16, label);
     }
   }
-  out.add("<path stroke=\"{}\" d=\"{}\"/><path stroke=\"{}\" d=\"{}\"/>", kLineWeak, weak, kLineStrong, strong);
+  out.add(R"(<path stroke="{}" d="{}"/><path stroke="{}" d="{}"/>)", kLineWeak, weak, kLineStrong, strong);
 }
 
 void draw_prompt(Document& out, const Layout& layout, double prompt_end) {
@@ -723,14 +677,14 @@ void draw_prompt(Document& out, const Layout& layout, double prompt_end) {
     const double start = row * layout.row_seconds, top = layout.row_top(row);
     const double end = std::min(layout.row_seconds, prompt_end - start);
     if (end < 0 || (end == 0 && row > 0)) continue;
-    out.add("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"#fff\" opacity=\".06\"/>",
-            layout.left, top, layout.x(end) - layout.left, layout.row_height);
+    out.add(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="#fff" opacity=".06"/>)", layout.left,
+            top, layout.x(end) - layout.left, layout.row_height);
     if (prompt_end > start + layout.row_seconds) continue;
     const double x = layout.x(end);
     const bool at_right = x > kWidth - 160;
-    out.add("<path stroke=\"{}\" stroke-width=\"1.4\" stroke-dasharray=\"5 3\" d=\"M{:.1f} {:.1f}v{:.1f}\"/>",
-            kTextStrong, x, top - 14, layout.row_height + 14);
-    out.add("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"12\" fill=\"{}\" text-anchor=\"{}\">prompt ends here</text>",
+    out.add(R"(<path stroke="{}" stroke-width="1.4" stroke-dasharray="5 3" d="M{:.1f} {:.1f}v{:.1f}"/>)", kTextStrong,
+            x, top - 14, layout.row_height + 14);
+    out.add(R"(<text x="{:.1f}" y="{:.1f}" font-size="12" fill="{}" text-anchor="{}">prompt ends here</text>)",
             at_right ? x - 7 : x + 7, top - 5, kTextStrong, at_right ? "end" : "start");
   }
 }
@@ -749,30 +703,28 @@ void draw_notes(Document& out, const Drawing& drawing, const std::vector<Instrum
     const int tenths = to_tenths(height);
     const std::string_view opacity = kOpacity[static_cast<std::size_t>(key.loudness)];
     if (!drawing.rounded) {
-      notes.add("<path stroke=\"{}\" stroke-width=\"{:.1f}\" opacity=\"{}\" d=\"", paints[which], height, opacity);
+      notes.add(R"(<path stroke="{}" stroke-width="{:.1f}" opacity="{}" d=")", paints[which], height, opacity);
       notes.append(plain_path(shapes));
-      notes.append("\"/>\n");
+      notes.line(R"("/>)");
       continue;
     }
     const int rounding = std::min(tenths, layout.rows == 1 ? 24 : 16);
-    defs.add("<path id=\"mr-n{}\" d=\"", index);
+    defs.add(R"(<path id="mr-n{}" d=")", index);
     defs.append(rounded_path(shapes, tenths, rounding));
-    defs.append("\"/>\n");
-    glow.add("<use href=\"#mr-n{}\" fill=\"{}\"/>", index, paints[which]);
+    defs.line(R"("/>)");
+    glow.add(R"(<use href="#mr-n{}" fill="{}"/>)", index, paints[which]);
     // The stroke of the note's own colour rounds its corners; a wider one of the background's sets it off.
-    notes.add(
-        "<use href=\"#mr-n{0}\" stroke=\"{1}\" stroke-width=\"{2:.1f}\"/>"
-        "<use href=\"#mr-n{0}\" fill=\"{3}\" stroke=\"{3}\" stroke-width=\"{4:.1f}\" opacity=\"{5}\"/>\n",
-        index, kPage, rounding / 10.0 + (layout.rows == 1 ? 1.2 : 0.8), paints[which], rounding / 10.0, opacity);
+    notes.line(R"(<use href="#mr-n{0}" stroke="{1}" stroke-width="{2:.1f}"/><use href="#mr-n{0}" fill="{3}" )"
+               R"(stroke="{3}" stroke-width="{4:.1f}" opacity="{5}"/>)",
+               index, kPage, rounding / 10.0 + (layout.rows == 1 ? 1.2 : 0.8), paints[which], rounding / 10.0, opacity);
     ++index;
   }
-  out.add("<defs>{}</defs>\n", defs.take());
+  out.line("<defs>{}</defs>", defs.take());
   if (drawing.rounded && layout.rows == 1)
-    out.add(
-        "<filter id=\"mr-blur\" color-interpolation-filters=\"sRGB\"><feGaussianBlur stdDeviation=\"6\"/></filter>"
-        "<g filter=\"url(#mr-blur)\" opacity=\".45\">{}</g>\n",
-        glow.take());
-  out.add("<g stroke-linejoin=\"round\">{}</g>\n", notes.take());
+    out.line(R"svg(<filter id="mr-blur" color-interpolation-filters="sRGB"><feGaussianBlur )svg"
+             R"svg(stdDeviation="6"/></filter><g filter="url(#mr-blur)" opacity=".45">{}</g>)svg",
+             glow.take());
+  out.line(R"(<g stroke-linejoin="round">{}</g>)", notes.take());
 }
 
 std::string describe(std::span<const Instrument> instruments, std::size_t notes, const Drawing& drawing,
@@ -813,38 +765,37 @@ std::string roll_svg(std::span<const Note> notes, const RollOptions& options) {
 
   const std::string_view title = options.title.empty() ? "Piano roll" : std::string_view(options.title);
   Document out;
-  out.add(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\" "
-      "aria-labelledby=\"mr-title mr-desc\" fill=\"none\" font-family=\"ui-sans-serif,system-ui,-apple-system,Segoe UI,"
-      "Roboto,Helvetica,Arial,sans-serif\">\n",
-      kWidth, layout.height);
-  out.add("<title id=\"mr-title\">{}</title>\n<desc id=\"mr-desc\">{}</desc>\n", xml_text(title, 200),
-          describe(instruments, notes.size(), drawing, layout));
+  out.line(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" )"
+           R"(aria-labelledby="mr-title mr-desc" fill="none" )"
+           R"(font-family="ui-sans-serif,system-ui,-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif">)",
+           kWidth, layout.height);
+  out.line(R"(<title id="mr-title">{}</title>)", xml_text(title, 200));
+  out.line(R"(<desc id="mr-desc">{}</desc>)", describe(instruments, notes.size(), drawing, layout));
   out.add("<defs>");
   out.append(patterns);
   define_row(out, layout);
-  out.add("</defs>\n");
-  out.add("<rect x=\".5\" y=\".5\" width=\"{}\" height=\"{}\" rx=\"14\" fill=\"{}\" stroke=\"#2b3140\"/>\n", kWidth - 1,
-          layout.height - 1, kPage);
-  out.add("<text x=\"{}\" y=\"46\" font-size=\"21\" font-weight=\"600\" fill=\"{}\">{}</text>\n", kMargin, kTextStrong,
-          xml_text(title, 58));
+  out.line("</defs>");
+  out.line(R"(<rect x=".5" y=".5" width="{}" height="{}" rx="14" fill="{}" stroke="#2b3140"/>)", kWidth - 1,
+           layout.height - 1, kPage);
+  out.line(R"(<text x="{}" y="46" font-size="21" font-weight="600" fill="{}">{}</text>)", kMargin, kTextStrong,
+           xml_text(title, 58));
   std::string facts = counted(notes.size(), "note");
   if (!notes.empty())
-    facts = fmt::format("{}  ·  {}  ·  {}", time_text(layout.seconds, layout.seconds > 90),
+    facts = fmt::format("{} · {} · {}", time_text(layout.seconds, layout.seconds > 90),
                         counted(instruments.size(), "instrument"), facts);
-  out.add("<text x=\"{}\" y=\"45\" font-size=\"13\" fill=\"{}\" text-anchor=\"end\">{}</text>\n", kWidth - kMargin,
-          kTextMuted, facts);
+  out.line(R"(<text x="{}" y="45" font-size="13" fill="{}" text-anchor="end">{}</text>)", kWidth - kMargin, kTextMuted,
+           facts);
   out.append(legend.take());
-  for (int row = 0; row < layout.rows; ++row) out.add("<use href=\"#mr-row\" y=\"{:.1f}\"/>", layout.row_top(row));
-  out.add("\n<g font-size=\"11\" fill=\"{}\" text-anchor=\"middle\">", kTextMuted);
+  for (int row = 0; row < layout.rows; ++row) out.add(R"(<use href="#mr-row" y="{:.1f}"/>)", layout.row_top(row));
+  out.add(R"(<g font-size="11" fill="{}" text-anchor="middle">)", kTextMuted);
   draw_time(out, layout);
-  out.add("</g>\n");
+  out.line("</g>");
   if (marked) draw_prompt(out, layout, *prompt_end);
   draw_notes(out, drawing, instruments, paints, layout);
   if (notes.empty())
-    out.add("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"15\" fill=\"{}\" text-anchor=\"middle\">no notes</text>\n",
-            (layout.left + layout.right) / 2, layout.top + layout.row_height / 2 + 5, kTextMuted);
-  out.add("</svg>\n");
+    out.line(R"(<text x="{:.1f}" y="{:.1f}" font-size="15" fill="{}" text-anchor="middle">no notes</text>)",
+             (layout.left + layout.right) / 2, layout.top + layout.row_height / 2 + 5, kTextMuted);
+  out.line("</svg>");
   return out.take();
 }
 

@@ -23,7 +23,7 @@ struct RollOptions {
 ///
 /// Time runs to the right: pieces up to 80 s are one wide row, longer ones wrap like a score, into at most 6 rows. Each
 /// instrument has a colour and a legend entry with its GM name and number of notes; drums have a strip of named lanes
-/// below the keys. The same notes and options give the same bytes.
+/// below the keys. The same notes, in any order, and options give the same bytes.
 /// Size: some 20 bytes a note up to 8,000 notes. Beyond that notes are drawn plainer and those that would fall on one
 /// spot are merged; of more than 50,000 shapes left every k-th is drawn, so that the text stays below 1 MB for any
 /// input. <desc> says so.

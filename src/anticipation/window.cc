@@ -1,6 +1,7 @@
 #include "anticipation/window.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "tokens/triplets.h"
 
@@ -15,13 +16,12 @@ constexpr std::size_t kReferenceEvents = 1017 / 3;   // anticipation/sample.py@a
 constexpr Ticks10ms kLatestNow{kMaxOnset - 1'000};
 constexpr Ticks10ms kKeptSpan{kMaxOnset / 2};
 
-// A piece's own zero is kept while its opening separator is in sight, as in training; later windows start at their
-// earliest event.
-Ticks10ms earliest(std::span<const Triplet> events) {
-  if (events.empty() || is_separator(events.front())) return Ticks10ms(0);
-  Ticks10ms first = onset_of(events.front());
-  for (const Triplet& event : events) first = std::min(first, onset_of(event));
-  return first;
+// The onset that the network gets to know as 0: the earliest, as in training, where a piece begins with its first note.
+Ticks10ms earliest(std::span<const Triplet> events, Ticks10ms otherwise) {
+  std::optional<Ticks10ms> first;
+  for (const Triplet& event : events)
+    if (!is_separator(event)) first = std::min(first.value_or(onset_of(event)), onset_of(event));
+  return first.value_or(otherwise);
 }
 
 }  // namespace
@@ -29,17 +29,16 @@ Ticks10ms earliest(std::span<const Triplet> events) {
 Window next_window(WindowPolicy policy, std::span<const Triplet> history, Window previous, Ticks10ms now) {
   if (policy == WindowPolicy::kReference) {
     const std::size_t start = history.size() - std::min(history.size(), kReferenceEvents);
-    return {start, earliest(history.subspan(start))};
+    return {start, earliest(history.subspan(start), now)};
   }
-  if (previous.start < history.size()) previous.origin = earliest(history.subspan(previous.start));
+  previous.origin = earliest(history.subspan(previous.start), now);
   const bool full = history.size() - previous.start >= kWindowEvents;
   const bool late = now - previous.origin > kLatestNow;
   if (!full && !late) return previous;
   // The new window must be able to hold the new event: of what is kept, only the events not too long before `now`.
   std::size_t start = history.size() - std::min(history.size(), kKeptEvents);
   while (start < history.size() && (is_separator(history[start]) || now - onset_of(history[start]) > kKeptSpan)) ++start;
-  if (start == history.size()) return {start, now};  // nothing that near: begin afresh at `now`
-  return {start, earliest(history.subspan(start))};
+  return {start, earliest(history.subspan(start), now)};  // with nothing that near, afresh at `now`
 }
 
 void append_context(std::span<const Triplet> history, Window window, std::vector<TokenId>& ids) {

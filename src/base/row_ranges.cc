@@ -21,7 +21,7 @@ TokenId RowRanges::id_at(int index) const {
     if (index < range.size()) return range.begin + index;
     index -= range.size();
   }
-  MIDINF_ASSERT(!"index beyond the row ranges");
+  MIDINF_ASSERT(false && "index beyond the row ranges");
   return 0;
 }
 

@@ -35,7 +35,9 @@ Matrix random_matrix(std::mt19937& random, DType type, int rows, int columns) {
   const auto put16 = [&](std::size_t at, std::uint16_t bits) { std::memcpy(&matrix.bytes[at], &bits, 2); };
   const Floats values = random_floats(random, static_cast<std::size_t>(rows) * columns, 0.1F);
   switch (type) {
-    case DType::kF32: std::memcpy(matrix.bytes.data(), values.data(), matrix.bytes.size()); break;
+    case DType::kF32:
+      std::memcpy(matrix.bytes.data(), values.data(), matrix.bytes.size());
+      break;
     case DType::kF16:
       for (std::size_t i = 0; i < values.size(); ++i) put16(2 * i, f32_to_f16(values[i]));
       break;
@@ -74,7 +76,8 @@ class Kernels : public testing::TestWithParam<const KernelSet*> {
 struct Shape {
   int rows, columns, tokens;
 };
-constexpr Shape kShapes[] = {{1, 32, 1}, {7, 64, 1}, {64, 512, 1}, {33, 2048, 1}, {13, 96, 2}, {40, 512, 3}, {9, 160, 101}};
+constexpr Shape kShapes[] = {{1, 32, 1},  {7, 64, 1},   {64, 512, 1}, {33, 2048, 1},
+                             {13, 96, 2}, {40, 512, 3}, {9, 160, 101}};
 
 TEST_P(Kernels, MultiplyAgreesWithPlain) {
   for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
@@ -112,7 +115,8 @@ TEST_P(Kernels, MultiplyGivesTheSameBitsForAnyBatchAndAnyCut) {
 
 TEST_P(Kernels, LayerNormAgreesWithPlain) {
   for (const std::size_t width : {32U, 512U, 771U}) {
-    const Floats x = random_floats(random_, width, 3), weight = random_floats(random_, width), bias = random_floats(random_, width);
+    const Floats x = random_floats(random_, width, 3), weight = random_floats(random_, width),
+                 bias = random_floats(random_, width);
     Floats y(width), expected(width);
     set().layer_norm(x, weight, bias, 1e-5F, y);
     plain().layer_norm(x, weight, bias, 1e-5F, expected);

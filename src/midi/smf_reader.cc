@@ -33,6 +33,12 @@ namespace {
 constexpr int kDrumChannel = 9;
 constexpr std::uint32_t kDefaultTempo = 500'000;  // microseconds per beat
 constexpr Ticks10ms kUnclosedDuration{25};
+constexpr Ticks10ms kLatest{kMaxSongSeconds * kTicksPerSecond};
+
+// Halves to even (the default rounding mode), as Python's round.
+Ticks10ms to_steps(double seconds) {
+  return Ticks10ms(static_cast<std::int64_t>(std::nearbyint(static_cast<double>(kTicksPerSecond) * seconds)));
+}
 
 tl::unexpected<Error> not_midi(std::size_t at, std::string message) {
   return fail(ErrorCode::kCorrupt, std::move(message), fmt::format("byte {}", at));
@@ -214,7 +220,8 @@ class NoteCollector {
   void open(int channel, std::uint8_t pitch, std::uint8_t velocity, double seconds) {
     const int instrument = instrument_on(channel);
     open_[key(instrument, pitch, channel)].notes.push_back({notes_.size(), seconds});
-    notes_.push_back({to_steps(seconds), kUnclosedDuration, static_cast<std::uint8_t>(instrument), pitch, velocity});
+    notes_.push_back({to_steps(seconds), {}, static_cast<std::uint8_t>(instrument), pitch, velocity});
+    set_duration(notes_.back(), kUnclosedDuration);
     ++open_count_;
   }
 
@@ -225,7 +232,7 @@ class NoteCollector {
     Queue& queue = found->second;
     const OpenNote& note = queue.notes[queue.next++];
     // From the unrounded times: the difference of the rounded ones may be a step off.
-    notes_[note.index].duration = to_steps(seconds - note.seconds);
+    set_duration(notes_[note.index], to_steps(seconds - note.seconds));
     --open_count_;
     if (queue.next == queue.notes.size()) {
       queue.notes.clear();
@@ -248,10 +255,8 @@ class NoteCollector {
 
   [[nodiscard]] int instrument_on(int channel) const { return channel == kDrumChannel ? kDrums : programs_[channel]; }
   static int key(int instrument, int pitch, int channel) { return (instrument * 128 + pitch) * 16 + channel; }
-  // Halves to even (the default rounding mode), as Python's round.
-  static Ticks10ms to_steps(double seconds) {
-    return Ticks10ms(static_cast<std::int64_t>(std::nearbyint(static_cast<double>(kTicksPerSecond) * seconds)));
-  }
+  // No note ends after kLatest, so that whatever is read can be written.
+  static void set_duration(Note& note, Ticks10ms duration) { note.duration = std::min(duration, kLatest - note.onset); }
 
   std::array<std::uint8_t, 16> programs_{};
   std::unordered_map<int, Queue> open_;
@@ -374,7 +379,8 @@ Result<MidiSong> read_midi(std::span<const std::byte> bytes) {
       if (event_tick > tick)
         seconds += static_cast<double>(event_tick - tick) * file.division.seconds_per_tick_at(tempo);
       tick = event_tick;
-      if (seconds > static_cast<double>(kMaxSongSeconds))
+      if (seconds > 2.0 * static_cast<double>(kMaxSongSeconds) ||
+          to_steps(seconds) > kLatest)  // may not fit an integer
         return unsupported(at, fmt::format("the song goes on for more than {} days; the file is damaged or must be cut",
                                            kMaxSongSeconds / 86'400));
     }

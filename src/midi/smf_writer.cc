@@ -17,12 +17,15 @@
 namespace midinf {
 namespace {
 
-// 1 ms a tick. A step of 10 ms is then a whole number of ticks, so sums of doubles round to the right step for as long
-// as a song may last, and the one tick that a note of no length must sound rounds back to no length.
+// 1 ms a tick. A step of 10 ms is then a whole number of ticks, so a reader's sum of doubles rounds to the right step
+// (it is off by less than 2 ms after ten million notes and eleven days, half a step being 5 ms), and the one tick that
+// a note of no length must sound rounds back to no length.
 constexpr std::uint32_t kTicksPerBeat = 500;
 constexpr std::uint32_t kMicrosecondsPerBeat = 500'000;
 constexpr std::int64_t kTicksPerStep = 10;
 
+// FluidSynth (2.3) plays nothing at all of a file with more tracks. One is taken by tempo and title.
+constexpr int kMostTracks = 127;
 constexpr std::uint32_t kMaxDelta = 0x0FFF'FFFF;  // what four bytes of a variable-length quantity hold
 constexpr int kChannels = 16;
 constexpr int kDrumChannel = 9;
@@ -206,55 +209,90 @@ struct Event {
   auto operator<=>(const Event&) const = default;  // the merged order of a reader; at one tick note-offs first
 };
 
-}  // namespace
-
-WrittenMidi write_midi(std::span<const Note> notes) {
+std::vector<const Note*> by_onset(std::span<const Note> notes) {
   constexpr std::int64_t kMostSteps = kMaxSongSeconds * kTicksPerSecond;
-  std::vector<const Note*> by_onset;
-  by_onset.reserve(notes.size());
+  std::vector<const Note*> ordered;
+  ordered.reserve(notes.size());
   for (const Note& note : notes) {
     MIDINF_ASSERT(note.instrument < kInstruments && note.pitch < 128);
     MIDINF_ASSERT(note.onset.count() >= 0 && note.onset.count() <= kMostSteps);
-    MIDINF_ASSERT(note.duration.count() >= 0 && note.duration.count() <= kMostSteps);
-    by_onset.push_back(&note);
+    MIDINF_ASSERT(note.duration.count() >= 0 && note.duration.count() <= kMostSteps - note.onset.count());
+    ordered.push_back(&note);
   }
   // Ties in the order given. (std::stable_sort would say so in a word, but clang warns about libstdc++ 12's.)
-  std::ranges::sort(by_onset, {}, [](const Note* note) { return std::tuple(note->onset, note); });
+  std::ranges::sort(ordered, {}, [](const Note* note) { return std::tuple(note->onset, note); });
+  return ordered;
+}
 
-  std::vector<Track> tracks;
+// Which track every note's ends stand in, and when.
+struct Layout {
+  std::vector<std::string> track_names;
+  std::vector<Event> events;  // in merged order
+  int pitched_instruments = 0;
+  int instruments = 0;
+};
+
+Layout lay_out(std::span<const Note* const> notes) {
+  Layout layout;
+  layout.events.reserve(2 * notes.size());
   std::array<int, kInstruments> track_of;
   track_of.fill(kNothing);
-  std::vector<Event> events;
-  events.reserve(2 * by_onset.size());
-  for (std::size_t i = 0; i < by_onset.size(); ++i) {
-    const Note* note = by_onset[i];
-    int& track = track_of[note->instrument];
+  for (std::size_t i = 0; i < notes.size(); ++i) {
+    const Note& note = *notes[i];
+    int& track = track_of[note.instrument];
     if (track == kNothing) {
-      track = static_cast<int>(tracks.size());
-      tracks.emplace_back(instrument_name(note->instrument));
+      ++layout.instruments;
+      if (note.instrument != kDrums) ++layout.pitched_instruments;
+      if (layout.instruments < kMostTracks)
+        layout.track_names.emplace_back(instrument_name(note.instrument));
+      else
+        layout.track_names.back().append(", ").append(instrument_name(note.instrument));
+      track = static_cast<int>(layout.track_names.size()) - 1;
     }
-    const std::int64_t begin = note->onset.count() * kTicksPerStep;
-    const std::int64_t length = std::max<std::int64_t>(note->duration.count() * kTicksPerStep, 1);
-    events.push_back({begin, track, true, i});
-    events.push_back({begin + length, track, false, i});
+    const std::int64_t begin = note.onset.count() * kTicksPerStep;
+    const std::int64_t length = std::max<std::int64_t>(note.duration.count() * kTicksPerStep, 1);
+    layout.events.push_back({begin, track, true, i});
+    layout.events.push_back({begin + length, track, false, i});
   }
-  std::ranges::sort(events);
+  std::ranges::sort(layout.events);
+  return layout;
+}
+
+std::string describe_sharing(const Layout& layout, std::int64_t crowded_notes) {
+  if (layout.pitched_instruments < kChannels) return {};
+  std::string remark = fmt::format("{} pitched instruments share the 15 channels of MIDI by program changes",
+                                   layout.pitched_instruments);
+  if (crowded_notes != 0)
+    remark += fmt::format("; {} notes begin on a channel where another instrument still sounds", crowded_notes);
+  const int in_last_track = layout.instruments - static_cast<int>(layout.track_names.size()) + 1;
+  if (in_last_track > 1)
+    remark +=
+        fmt::format("; the last {} share a track, for players that take no more than {}", in_last_track, kMostTracks);
+  return remark;
+}
+
+}  // namespace
+
+WrittenMidi write_midi(std::span<const Note> notes) {
+  const std::vector<const Note*> ordered = by_onset(notes);
+  const Layout layout = lay_out(ordered);
+  std::vector<Track> tracks(layout.track_names.begin(), layout.track_names.end());
 
   // A channel's first program change goes to the start of its track, where sequencers look for it. So channels are
   // chosen before anything is written.
   Channels channels;
   std::vector<Channels::Place> places;
-  places.reserve(events.size());
-  for (const Event& event : events) {
-    const Note& note = *by_onset[event.note];
+  places.reserve(layout.events.size());
+  for (const Event& event : layout.events) {
+    const Note& note = *ordered[event.note];
     const Channels::Place place =
         event.on ? channels.start(note.instrument, note.pitch) : channels.stop(note.instrument, note.pitch);
     if (place.channel_is_new) tracks[event.track].first_program(place.channel, place.program);
     places.push_back(place);
   }
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    const auto& [tick, track, on, index] = events[i];
-    const Note& note = *by_onset[index];
+  for (std::size_t i = 0; i < layout.events.size(); ++i) {
+    const auto& [tick, track, on, index] = layout.events[i];
+    const Note& note = *ordered[index];
     const Channels::Place& place = places[i];
     if (place.program != kNothing && !place.channel_is_new)
       tracks[track].program_change(tick, place.channel, place.program);
@@ -265,14 +303,7 @@ WrittenMidi write_midi(std::span<const Note> notes) {
   }
 
   WrittenMidi written;
-  const auto pitched = static_cast<int>(tracks.size()) - (track_of[kDrums] == kNothing ? 0 : 1);
-  if (pitched > kChannels - 1) {
-    written.remark = fmt::format("{} pitched instruments share the 15 channels of MIDI by program changes", pitched);
-    if (channels.crowded_notes() != 0)
-      written.remark +=
-          fmt::format("; {} notes begin on a channel where another instrument still sounds", channels.crowded_notes());
-  }
-
+  written.remark = describe_sharing(layout, channels.crowded_notes());
   std::vector<std::byte>& file = written.bytes;
   put_text(file, "MThd");
   put_big_endian(file, 6, 4);

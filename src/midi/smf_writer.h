@@ -12,7 +12,7 @@
 
 namespace midinf {
 
-/// How late a note may begin, in seconds: 115 days. The reader refuses what goes beyond, the writer must not be asked.
+/// How long a song may last, in seconds: 115 days. The reader refuses what goes beyond, the writer must not be asked.
 inline constexpr std::int64_t kMaxSongSeconds = 10'000'000;
 
 /// A file's bytes, and what had to be done to fit the notes into it.

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "model/gpt2_tensors.h"
+#include "model/pytorch_bin.h"
 #include "model/safetensors.h"
 
 namespace midinf {
@@ -143,10 +144,12 @@ class HuggingFaceCheckpoint : public Checkpoint {
     std::vector<std::uint64_t> expected = {columns};
     if (!wanted.vector) expected = transposed ? std::vector{columns, rows} : std::vector{rows, columns};
     if (raw.shape != expected)
-      return corrupt(fmt::format("expected shape {} from config.json, found {}", shape_text(expected), shape_text(raw.shape)),
-                     raw.name);
+      return corrupt(
+          fmt::format("expected shape {} from config.json, found {}", shape_text(expected), shape_text(raw.shape)),
+          raw.name);
     if (!raw.dtype)
-      return unsupported(fmt::format("element type {}; weights may be float32, float16 or bfloat16", raw.type), raw.name);
+      return unsupported(fmt::format("element type {}; weights may be float32, float16 or bfloat16", raw.type),
+                         raw.name);
     const int divisor = source_.inverse_layer_scale && wanted.role.starts_with("attn_qkv.") ? wanted.layer + 1 : 1;
     tensors_.push_back({wanted.name, *raw.dtype, wanted.rows, wanted.columns});
     entries_.emplace(wanted.name, Entry{raw, wanted.rows, wanted.columns, transposed, divisor});
@@ -182,9 +185,9 @@ Result<std::map<std::string_view, const RawTensor*>> index_tensors(const std::ve
 // The head must be the embedding itself: there is no room for another in the network that we run.
 Result<void> check_head(const RawTensor& head, const RawTensor& embedding) {
   if (head.shape != embedding.shape)
-    return corrupt(
-        fmt::format("expected shape {}, that of the embedding, found {}", shape_text(embedding.shape), shape_text(head.shape)),
-        head.name);
+    return corrupt(fmt::format("expected shape {}, that of the embedding, found {}", shape_text(embedding.shape),
+                               shape_text(head.shape)),
+                   head.name);
   if (!head.dtype) return unsupported(fmt::format("element type {}", head.type), head.name);
   std::vector<float> a(static_cast<std::size_t>(head.shape[1]));
   std::vector<float> b(a.size());
@@ -236,13 +239,18 @@ Result<std::vector<std::string>> files_of_index(const fs::path& index) {
   return files;
 }
 
-Result<std::vector<RawTensor>> parse_container(std::span<const std::byte> file) {
-  if (looks_like_safetensors(file)) return parse_safetensors(file);
+// Errors: what a file is that holds no weights.
+Result<void> check_container(std::span<const std::byte> file) {
+  if (looks_like_safetensors(file) || looks_like_pytorch_bin(file)) return {};
   const std::string_view start(reinterpret_cast<const char*>(file.data()), std::min<std::size_t>(file.size(), 64));
   if (start.starts_with("version https://git-lfs"))
-    return fail(ErrorCode::kCorrupt,
-                "this is a Git LFS pointer, not the weights; run `git lfs pull` or download the file");
-  return fail(ErrorCode::kCorrupt, "neither a safetensors file nor a PyTorch checkpoint; download it again");
+    return corrupt("this is a Git LFS pointer, not the weights; run `git lfs pull` or download the file");
+  return corrupt("neither a GGUF nor a safetensors file nor a PyTorch checkpoint; if it should be, download it again");
+}
+
+Result<std::vector<RawTensor>> parse_container(std::span<const std::byte> file) {
+  MIDINF_TRY(check_container(file));
+  return looks_like_safetensors(file) ? parse_safetensors(file) : parse_pytorch_bin(file);
 }
 
 }  // namespace
@@ -355,6 +363,11 @@ Result<std::vector<std::string>> huggingface_files(const std::string& path) {
 }
 
 Result<std::unique_ptr<Checkpoint>> open_huggingface(const std::string& path) {
+  if (!is_folder(path)) {  // a file of another kind deserves a better answer than that its config.json is missing
+    MIDINF_TRY_ASSIGN(file, MappedFile::open(path));
+    if (const auto usable = check_container(file.bytes()); !usable)
+      return tl::make_unexpected(with_context(usable.error(), path));
+  }
   MIDINF_TRY_ASSIGN(paths, huggingface_files(path));
   MIDINF_TRY_ASSIGN(text, read_text(paths.front()));
   const auto config = parse_huggingface_config(text);

@@ -137,8 +137,9 @@ Result<std::vector<RawTensor>> parse_safetensors(std::span<const std::byte> file
     MIDINF_TRY_ASSIGN(tensor, parse_entry(name, entry, data));
     tensors.push_back(std::move(tensor));
   }
-  std::stable_sort(tensors.begin(), tensors.end(),
-                   [](const RawTensor& a, const RawTensor& b) { return a.bytes.data() < b.bytes.data(); });
+  std::sort(tensors.begin(), tensors.end(), [](const RawTensor& a, const RawTensor& b) {
+    return std::pair(a.bytes.data(), a.bytes.size()) < std::pair(b.bytes.data(), b.bytes.size());
+  });
   for (std::size_t i = 1; i < tensors.size(); ++i)
     if (tensors[i - 1].bytes.data() + tensors[i - 1].bytes.size() > tensors[i].bytes.data())
       return corrupt(fmt::format("its bytes overlap those of tensor '{}'", tensors[i - 1].name),

@@ -41,7 +41,9 @@ Prompt continue_piece(std::span<const Note> notes) {
   Prompt prompt = begin_piece();
   if (sorted.empty()) return prompt;
   prompt.start = sorted.back().onset;
-  const std::vector<Triplet> padded = pad(to_triplets(sorted));
+  // In training a piece begins with its first note: silence before it is no part of it.
+  const Ticks10ms silence = sorted.front().onset;
+  const auto padded = translate(pad(translate(to_triplets(sorted), Ticks10ms(0) - silence)), silence);
   prompt.events.insert(prompt.events.end(), padded.begin(), padded.end());
   return prompt;
 }

@@ -10,6 +10,7 @@ namespace midinf {
 inline constexpr int kMaxOnset = 10'000;    ///< onsets 0..9,999 steps of 10 ms: a window spans at most 100 s
 inline constexpr int kMaxDuration = 1'000;  ///< durations 0..999 steps
 inline constexpr int kPitches = 128;
+inline constexpr int kContext = 1'024;  ///< ids that a network of this vocabulary reads at once: a flag, 341 triplets
 
 inline constexpr TokenId kOnsetBase = 0;
 inline constexpr TokenId kDurationBase = kOnsetBase + kMaxOnset;

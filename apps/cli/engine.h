@@ -1,0 +1,25 @@
+// The network behind a command: found, opened, loaded, with its threads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/compute_pool.h"
+#include "base/result.h"
+#include "model/forward.h"
+
+namespace midinf::cli {
+
+struct Engine {
+  std::string model_path;
+  std::shared_ptr<const Network> network;
+  std::shared_ptr<ComputePool> pool;
+
+  [[nodiscard]] Decoder decoder() const { return {network, pool}; }
+};
+
+/// `model` as for find_model; `threads` 0 means as many as there are processors. Errors: as open_checkpoint, and
+/// kUnsupported for a network that does not speak the AMT vocabulary.
+Result<Engine> load_engine(const std::string& model, int threads);
+
+}  // namespace midinf::cli
