@@ -15,7 +15,7 @@ namespace midinf {
 namespace {
 
 constexpr int kBatch = 256;     // ids per pass: enough to use every weight many times, few enough to stay in the cache
-constexpr int kRowMultiple = 4;  // threads' shares of rows are multiples of what the kernels take at once
+constexpr int kRowMultiple = 8;  // threads' shares of rows are multiples of what the kernels take at once
 
 // The share of one thread in 0..count-1, in multiples of `multiple`.
 RowBlock share(int count, int multiple, int thread, int threads) {

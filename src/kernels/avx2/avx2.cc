@@ -15,7 +15,8 @@ namespace midinf {
 namespace {
 
 constexpr int kMostColumns = 8'192;  // model loading refuses wider matrices
-constexpr int kGroup = 4;            // rows computed together: four chains of additions hide the latency of one
+constexpr int kGroup = 4;            // rows computed together, twice as many for one token: chains of additions that
+                                     // hide each other's latency
 constexpr int kTokenTile = 48;       // tokens whose inputs stay in the second-level cache while all rows pass by
 
 inline float sum(__m256 v) {
@@ -31,14 +32,20 @@ inline float f16(const std::byte* at) {
   return _cvtsh_ss(bits);
 }
 
-// Sources of eight weights at a time: `at(c)` for c a multiple of 8, `one(c)` for the columns behind the last eight.
+// Rows of stored weights: 32 columns at a time as four registers, 8 at a time, or one (both only behind the last 32).
 struct F32Row {
   const std::byte* row;
+  void chunk(int i, __m256 (&w)[4]) const {
+    for (int j = 0; j < 4; ++j) w[j] = at(32 * i + 8 * j);
+  }
   [[nodiscard]] __m256 at(int c) const { return _mm256_loadu_ps(reinterpret_cast<const float*>(row) + c); }
   [[nodiscard]] float one(int c) const { return reinterpret_cast<const float*>(row)[c]; }
 };
 struct F16Row {
   const std::byte* row;
+  void chunk(int i, __m256 (&w)[4]) const {
+    for (int j = 0; j < 4; ++j) w[j] = at(32 * i + 8 * j);
+  }
   [[nodiscard]] __m256 at(int c) const {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 2 * c)));
   }
@@ -46,6 +53,9 @@ struct F16Row {
 };
 struct Bf16Row {
   const std::byte* row;
+  void chunk(int i, __m256 (&w)[4]) const {
+    for (int j = 0; j < 4; ++j) w[j] = at(32 * i + 8 * j);
+  }
   [[nodiscard]] __m256 at(int c) const {
     const __m128i upper = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 2 * c));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(upper), 16));
@@ -60,29 +70,47 @@ struct Bf16Row {
 };
 struct Q8Row {
   const std::byte* row;
-  [[nodiscard]] __m256 at(int c) const {
-    const std::byte* block = row + c / kQ8Block * kQ8BlockBytes;
-    const __m128i q = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(block + 2 + c % kQ8Block));
-    return _mm256_mul_ps(_mm256_set1_ps(f16(block)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)));
+  void chunk(int i, __m256 (&w)[4]) const {
+    const std::byte* block = row + i * kQ8BlockBytes;
+    const __m256 scale = _mm256_set1_ps(f16(block));
+    for (int j = 0; j < 4; ++j) {
+      const __m128i q = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(block + 2 + 8 * j));
+      w[j] = _mm256_mul_ps(scale, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)));
+    }
   }
-  [[nodiscard]] float one(int) const { return 0; }  // Q8_0 rows are whole blocks
+  // Q8_0 rows are whole blocks: nothing stands behind the last 32.
+  [[nodiscard]] __m256 at(int) const { return _mm256_setzero_ps(); }
+  [[nodiscard]] float one(int) const { return 0; }
 };
 
 // y = W · x for R rows and one token, straight from the stored weights.
 template <class Row, int R>
-void rows_times_vector(const Row* rows, int columns, const float* x, float* y) {
+void rows_times_vector(const MatrixView& w, int first, const float* x, float* y) {
+  Row rows[R];
   __m256 acc[R];
-  for (int r = 0; r < R; ++r) acc[r] = _mm256_setzero_ps();
-  const int whole = columns / 8 * 8;
-  int c = 0;
-  for (; c + 32 <= whole; c += 32)
-    for (int r = 0; r < R; ++r)
-      for (int j = 0; j < 32; j += 8) acc[r] = _mm256_fmadd_ps(rows[r].at(c + j), _mm256_loadu_ps(x + c + j), acc[r]);
-  for (; c < whole; c += 8)
+  for (int r = 0; r < R; ++r) {
+    rows[r] = {w.row(first + r)};
+    acc[r] = _mm256_setzero_ps();
+  }
+  const int chunks = w.columns / 32, whole = w.columns / 8 * 8;
+  const std::size_t ahead = R * row_bytes(w.type, w.columns), chunk_bytes = row_bytes(w.type, 32);
+  for (int i = 0; i < chunks; ++i) {
+    __m256 xs[4];
+    for (int j = 0; j < 4; ++j) xs[j] = _mm256_loadu_ps(x + 32 * i + 8 * j);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      // The rows that come after these: eight short rows side by side are no stream that the processor would recognise.
+      _mm_prefetch(reinterpret_cast<const char*>(rows[r].row + ahead + static_cast<std::size_t>(i) * chunk_bytes), _MM_HINT_T0);
+      __m256 ws[4];
+      rows[r].chunk(i, ws);
+      for (int j = 0; j < 4; ++j) acc[r] = _mm256_fmadd_ps(ws[j], xs[j], acc[r]);
+    }
+  }
+  for (int c = 32 * chunks; c < whole; c += 8)
     for (int r = 0; r < R; ++r) acc[r] = _mm256_fmadd_ps(rows[r].at(c), _mm256_loadu_ps(x + c), acc[r]);
   for (int r = 0; r < R; ++r) {
     y[r] = sum(acc[r]);
-    for (int t = whole; t < columns; ++t) y[r] += rows[r].one(t) * x[t];
+    for (int c = whole; c < w.columns; ++c) y[r] += rows[r].one(c) * x[c];
   }
 }
 
@@ -121,18 +149,21 @@ void tiles(const float* w, int columns, const float* x, int tokens, float* y, in
 
 template <class Row>
 void expand(const Row& row, int columns, float* out) {
-  const int whole = columns / 8 * 8;
-  for (int c = 0; c < whole; c += 8) _mm256_storeu_ps(out + c, row.at(c));
+  const int chunks = columns / 32, whole = columns / 8 * 8;
+  for (int i = 0; i < chunks; ++i) {
+    __m256 w[4];
+    row.chunk(i, w);
+    for (int j = 0; j < 4; ++j) _mm256_storeu_ps(out + 32 * i + 8 * j, w[j]);
+  }
+  for (int c = 32 * chunks; c < whole; c += 8) _mm256_storeu_ps(out + c, row.at(c));
   for (int c = whole; c < columns; ++c) out[c] = row.one(c);
 }
 
 template <class Row, int R>
-void group(const MatrixView& w, int first, const float* x, int tokens, float* y, int y_stride) {
-  Row rows[R];
-  for (int r = 0; r < R; ++r) rows[r] = {w.row(first + r)};
-  if (tokens == 1) return rows_times_vector<Row, R>(rows, w.columns, x, y);
+void rows_times_tokens(const MatrixView& w, int first, const float* x, int tokens, float* y, int y_stride) {
   alignas(64) static thread_local float expanded[kGroup * kMostColumns];
-  for (int r = 0; r < R; ++r) expand(rows[r], w.columns, expanded + static_cast<std::ptrdiff_t>(r) * w.columns);
+  for (int r = 0; r < R; ++r)
+    expand(Row{w.row(first + r)}, w.columns, expanded + static_cast<std::ptrdiff_t>(r) * w.columns);
   tiles<R>(expanded, w.columns, x, tokens, y, y_stride);
 }
 
@@ -141,10 +172,15 @@ void multiply_as(const MatrixView& w, RowBlock rows, const float* x, int tokens,
   for (int t = 0; t < tokens; t += kTokenTile) {
     const int now = tokens - t < kTokenTile ? tokens - t : kTokenTile;
     const float* from = x + static_cast<std::ptrdiff_t>(t) * w.columns;
-    float* to = y + static_cast<std::ptrdiff_t>(t) * y_stride;
+    float* to = y + static_cast<std::ptrdiff_t>(t) * y_stride - rows.begin;
     int r = rows.begin;
-    for (; r + kGroup <= rows.end; r += kGroup) group<Row, kGroup>(w, r, from, now, to + (r - rows.begin), y_stride);
-    for (; r < rows.end; ++r) group<Row, 1>(w, r, from, now, to + (r - rows.begin), y_stride);
+    if (now == 1) {
+      for (; r + 2 * kGroup <= rows.end; r += 2 * kGroup) rows_times_vector<Row, 2 * kGroup>(w, r, from, to + r);
+      for (; r < rows.end; ++r) rows_times_vector<Row, 1>(w, r, from, to + r);
+    } else {
+      for (; r + kGroup <= rows.end; r += kGroup) rows_times_tokens<Row, kGroup>(w, r, from, now, to + r, y_stride);
+      for (; r < rows.end; ++r) rows_times_tokens<Row, 1>(w, r, from, now, to + r, y_stride);
+    }
   }
 }
 
