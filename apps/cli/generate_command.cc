@@ -26,7 +26,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // A model may in principle draw the same instant for ever. A thousand events without a step in time (or, when notes are
 // counted, without a note) are more than any music has.
@@ -93,7 +95,8 @@ Result<std::vector<Note>> read_prompt(const std::string& path) {
   MIDINF_TRY_ASSIGN(song, read_midi_file(path));
   for (const std::string& warning : song.warnings) fmt::print(stderr, "midinfinite: {}: {}\n", path, warning);
   if (song.notes.empty())
-    return fail(ErrorCode::kInvalidArgument, "it has no notes to continue; leave out --prompt to start from nothing", path);
+    return fail(ErrorCode::kInvalidArgument, "it has no notes to continue; leave out --prompt to start from nothing",
+                path);
   return std::move(song.notes);
 }
 
@@ -118,10 +121,10 @@ Result<Files> write_files(const GenerateArguments& arguments, std::uint64_t seed
   }
   if (!arguments.wav.empty()) {
     Progress progress("rendering sound", arguments.json);
-    MIDINF_TRY_ASSIGN(sound, render_wav(written.bytes, arguments.wav,
-                                        {.progress = [&](double fraction) {
+    const bool already_interrupted = interrupted();  // then what was generated is still rendered
+    MIDINF_TRY_ASSIGN(sound, render_wav(written.bytes, arguments.wav, {.progress = [&](double fraction) {
                                           progress.update(fraction);
-                                          return !interrupted();
+                                          return already_interrupted || !interrupted();
                                         }}));
     files.sound = sound;
     files.wav = arguments.wav;
@@ -138,19 +141,17 @@ Result<int> generate(const GenerateArguments& arguments) {
   const double loading_seconds = seconds_since(began);
 
   Decoder decoder = engine.decoder();
-  Generator generator({.seed = seed,
-                       .temperature = arguments.temperature,
-                       .top_p = arguments.top_p,
-                       .ensemble = arguments.ensemble},
-                      continue_piece(prompt));
+  Generator generator(
+      {.seed = seed, .temperature = arguments.temperature, .top_p = arguments.top_p, .ensemble = arguments.ensemble},
+      continue_piece(prompt));
   const Music music = play(arguments, generator, decoder);
 
   std::vector<Note> made = to_notes(music.events);
   for (Note& note : made) note.duration = std::min(note.duration, music.end - note.onset);
   std::vector<Note> song = prompt;
   song.insert(song.end(), made.begin(), made.end());
-  auto files = write_files(arguments, seed, song,
-                           prompt.empty() ? std::nullopt : std::optional<Ticks10ms>(music.start));
+  auto files =
+      write_files(arguments, seed, song, prompt.empty() ? std::nullopt : std::optional<Ticks10ms>(music.start));
   if (!files) {
     Error error = files.error();
     error.message += fmt::format(" (--seed {} makes the same music again)", seed);
@@ -163,27 +164,42 @@ Result<int> generate(const GenerateArguments& arguments) {
   const std::vector<int> players = instruments_of(made);
   std::FILE* out = files->midi == "-" || files->roll == "-" ? stderr : stdout;
   if (arguments.json) {
-    nlohmann::json report = {
-        {"midi", files->midi}, {"seed", seed}, {"model", engine.model_path}, {"threads", engine.pool->threads()},
-        {"kernels", engine.network->kernels().name}, {"prompt_notes", prompt.size()}, {"notes", made.size()},
-        {"start_seconds", to_seconds(music.start).count()}, {"seconds", music_seconds}, {"instruments", players},
-        {"loading_seconds", loading_seconds}, {"generating_seconds", music.generating_seconds},
-        {"notes_per_second", speed}, {"notes_per_second_of_music", pace},
-        {"tokens_per_second", static_cast<double>(music.ids) / music.generating_seconds},
-        {"times_real_time", music_seconds / music.generating_seconds}, {"window_slides", music.slides},
-        {"stuck", music.stuck}, {"interrupted", interrupted()}};
+    nlohmann::json report = {{"midi", files->midi},
+                             {"seed", seed},
+                             {"model", engine.model_path},
+                             {"threads", engine.pool->threads()},
+                             {"kernels", engine.network->kernels().name},
+                             {"prompt_notes", prompt.size()},
+                             {"notes", made.size()},
+                             {"start_seconds", to_seconds(music.start).count()},
+                             {"seconds", music_seconds},
+                             {"instruments", players},
+                             {"loading_seconds", loading_seconds},
+                             {"generating_seconds", music.generating_seconds},
+                             {"notes_per_second", speed},
+                             {"notes_per_second_of_music", pace},
+                             {"tokens_per_second", static_cast<double>(music.ids) / music.generating_seconds},
+                             {"times_real_time", music_seconds / music.generating_seconds},
+                             {"window_slides", music.slides},
+                             {"stuck", music.stuck},
+                             {"interrupted", interrupted()}};
     if (!files->roll.empty()) report["roll"] = files->roll;
     if (files->sound)
-      report["wav"] = {{"file", files->wav}, {"seconds", files->sound->duration.count()}, {"peak_dbfs", files->sound->peak_dbfs},
+      report["wav"] = {{"file", files->wav},
+                       {"seconds", files->sound->duration.count()},
+                       {"peak_dbfs", files->sound->peak_dbfs},
                        {"rms_dbfs", files->sound->rms_dbfs}};
     fmt::print(out, "{}\n", report.dump(1));
   } else {
     std::string names;
-    for (const int instrument : players) names += (names.empty() ? "" : ", ") + std::string(instrument_name(instrument));
-    fmt::print(out, "{}: {:.1f} s of new music, {} notes for {}\n", files->midi == "-" ? "standard output" : files->midi,
-               music_seconds, made.size(), names.empty() ? "nobody" : names);
+    for (const int instrument : players)
+      names += (names.empty() ? "" : ", ") + std::string(instrument_name(instrument));
+    fmt::print(out, "{}: {:.1f} s of new music, {} notes for {}\n",
+               files->midi == "-" ? "standard output" : files->midi, music_seconds, made.size(),
+               names.empty() ? "nobody" : names);
     if (!files->wav.empty())
-      fmt::print(out, "{}: peak {:.1f} dBFS, {:.1f} s\n", files->wav, files->sound->peak_dbfs, files->sound->duration.count());
+      fmt::print(out, "{}: peak {:.1f} dBFS, {:.1f} s\n", files->wav, files->sound->peak_dbfs,
+                 files->sound->duration.count());
     if (!files->roll.empty() && files->roll != "-") fmt::print(out, "{}: its piano roll\n", files->roll);
     if (!files->remark.empty()) fmt::print(out, "{}\n", files->remark);
     fmt::print(out, "seed {}, generated in {:.1f} s: {:.0f} notes a second, the music plays {:.1f} a second\n", seed,

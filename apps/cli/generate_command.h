@@ -10,11 +10,11 @@
 namespace midinf::cli {
 
 struct GenerateArguments {
-  std::string output;          ///< empty: midinfinite-SEED.mid; "-": standard output
-  double seconds = 60;         ///< of new music
-  std::optional<int> notes;    ///< instead of seconds: how many new notes
-  std::string prompt;          ///< a MIDI file to continue; empty: from scratch
-  std::vector<int> ensemble;   ///< empty: all instruments
+  std::string output;         ///< empty: midinfinite-SEED.mid; "-": standard output
+  double seconds = 60;        ///< of new music
+  std::optional<int> notes;   ///< instead of seconds: how many new notes
+  std::string prompt;         ///< a MIDI file to continue; empty: from scratch
+  std::vector<int> ensemble;  ///< empty: all instruments
   double temperature = 1.0;
   double top_p = 0.98;
   std::optional<std::uint64_t> seed;  ///< none: a fresh one

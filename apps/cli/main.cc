@@ -43,31 +43,46 @@ CLI::Validator ensemble_of(std::vector<int>& instruments) {
 using Run = std::function<int()>;
 
 void add_model_options(CLI::App& command, std::string& model, int& threads) {
-  command.add_option("--model", model,
-                     "a .gguf file or a checkpoint folder; else MIDINFINITE_MODEL, else the model beside the program")
+  command
+      .add_option("--model", model,
+                  "a .gguf file or a checkpoint folder; else MIDINFINITE_MODEL, else the model beside the program")
       ->type_name("FILE");
   command.add_option("--threads", threads, "compute threads; the music does not depend on it (one per processor)")
-      ->check(between(1, 64))->type_name("N");
+      ->check(between(1, 64))
+      ->type_name("N");
 }
 
 Run add_generate(CLI::App& command) {
   const auto arguments = std::make_shared<GenerateArguments>();
   const auto ensemble = std::make_shared<std::string>();
-  command.add_option("-o,--output", arguments->output, "the MIDI file to write, - for standard output (midinfinite-SEED.mid)")
+  command
+      .add_option("-o,--output", arguments->output,
+                  "the MIDI file to write, - for standard output (midinfinite-SEED.mid)")
       ->type_name("FILE");
   CLI::Option* seconds = command.add_option("--seconds", arguments->seconds, "length of the new music")
-                             ->check(between(0.01, 1e6))->capture_default_str()->type_name("S");
+                             ->check(between(0.01, 1e6))
+                             ->capture_default_str()
+                             ->type_name("S");
   command.add_option("--notes", arguments->notes, "stop after so many new notes instead")
-      ->check(between(1, 1e6))->excludes(seconds)->type_name("N");
-  command.add_option("--prompt", arguments->prompt, "a MIDI file to continue from its last onset; its notes stand unchanged")
+      ->check(between(1, 1e6))
+      ->excludes(seconds)
+      ->type_name("N");
+  command
+      .add_option("--prompt", arguments->prompt,
+                  "a MIDI file to continue from its last onset; its notes stand unchanged")
       ->type_name("FILE");
-  command.add_option("--ensemble", *ensemble,
-                     "who may play: General MIDI names, families, drums or numbers, as in piano,bass,128 (all)")
+  command
+      .add_option("--ensemble", *ensemble,
+                  "who may play: General MIDI names, families, drums or numbers, as in piano,bass,128 (all)")
       ->check(ensemble_of(arguments->ensemble));
   command.add_option("--temperature", arguments->temperature, "below 1 tamer, above wilder, 0 always the likeliest")
-      ->check(between(0, 10))->capture_default_str()->type_name("T");
+      ->check(between(0, 10))
+      ->capture_default_str()
+      ->type_name("T");
   command.add_option("--top-p", arguments->top_p, "draw from the likeliest ids that together have this probability")
-      ->check(between(0, 1))->capture_default_str()->type_name("P");
+      ->check(between(0, 1))
+      ->capture_default_str()
+      ->type_name("P");
   command.add_option("--seed", arguments->seed, "the same seed and settings make the same music (a fresh one)")
       ->type_name("N");
   command.add_option("--wav", arguments->wav, "also render the song to this WAV file")->type_name("FILE");
@@ -87,7 +102,8 @@ Run add_tokens(CLI::App& command) {
 Run add_roll(CLI::App& command) {
   const auto arguments = std::make_shared<RollArguments>();
   command.add_option("file", arguments->file, "a MIDI file, - for standard input")->required()->type_name("FILE.mid");
-  command.add_option("-o,--output", arguments->output, "the SVG file, - for standard output (the file's name with .svg)")
+  command
+      .add_option("-o,--output", arguments->output, "the SVG file, - for standard output (the file's name with .svg)")
       ->type_name("FILE");
   return [arguments] { return run_roll(*arguments); };
 }
@@ -95,7 +111,8 @@ Run add_roll(CLI::App& command) {
 Run add_score(CLI::App& command) {
   const auto arguments = std::make_shared<ScoreArguments>();
   command.add_option("files", arguments->files, "MIDI files, or with --tokens rows of 1,024 uint16 ids")
-      ->required()->type_name("FILE");
+      ->required()
+      ->type_name("FILE");
   command.add_flag("--tokens", arguments->tokens, "the files hold rows of ids");
   command.add_flag("--exact", arguments->exact, "float32 arithmetic (there is no other yet)");
   add_model_options(command, arguments->model, arguments->threads);
@@ -106,12 +123,16 @@ Run add_score(CLI::App& command) {
 Run add_convert(CLI::App& command) {
   const auto arguments = std::make_shared<ConvertArguments>();
   command.add_option("source", arguments->source, "a Hugging Face folder, a .safetensors, .bin or .gguf file")
-      ->required()->type_name("SRC");
+      ->required()
+      ->type_name("SRC");
   command.add_option("destination", arguments->destination, "the .gguf file to write, - for standard output")
-      ->required()->type_name("DST");
+      ->required()
+      ->type_name("DST");
   command.add_option("--type", arguments->type, "how matrices are stored")
-      ->check(CLI::IsMember({"f32", "f16", "q8_0"}))->capture_default_str();
-  command.add_option("--metadata", arguments->metadata, "a JSON file of keys to write into it (general.*, midinfinite.*)")
+      ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
+      ->capture_default_str();
+  command
+      .add_option("--metadata", arguments->metadata, "a JSON file of keys to write into it (general.*, midinfinite.*)")
       ->type_name("FILE");
   command.add_flag("--json", arguments->json, "report as JSON");
   return [arguments] { return run_convert(*arguments); };
@@ -119,7 +140,9 @@ Run add_convert(CLI::App& command) {
 
 Run add_info(CLI::App& command) {
   const auto arguments = std::make_shared<InfoArguments>();
-  command.add_option("file", arguments->file, "a .gguf file or a checkpoint folder or file")->required()->type_name("FILE");
+  command.add_option("file", arguments->file, "a .gguf file or a checkpoint folder or file")
+      ->required()
+      ->type_name("FILE");
   command.add_flag("--json", arguments->json, "report as JSON");
   return [arguments] { return run_info(*arguments); };
 }

@@ -40,16 +40,23 @@ Result<void> roll(const RollArguments& arguments) {
   const std::string output = !arguments.output.empty() ? arguments.output
                              : arguments.file == "-"   ? "-"
                                                        : file.filename().replace_extension(".svg").string();
-  MIDINF_TRY(write_file_whole(output, roll_svg(song.notes, {.title = file.stem().string(), .prompt_end = std::nullopt})));
+  MIDINF_TRY(
+      write_file_whole(output, roll_svg(song.notes, {.title = file.stem().string(), .prompt_end = std::nullopt})));
   if (output != "-") fmt::print("{}: {} notes\n", output, song.notes.size());
   return {};
 }
 
-int finish(const Result<void>& done) { return done ? kDone : report(done.error()); }
+int finish(const Result<void>& done) {
+  return done ? kDone : report(done.error());
+}
 
 }  // namespace
 
-int run_tokens(const TokensArguments& arguments) { return finish(tokens(arguments)); }
-int run_roll(const RollArguments& arguments) { return finish(roll(arguments)); }
+int run_tokens(const TokensArguments& arguments) {
+  return finish(tokens(arguments));
+}
+int run_roll(const RollArguments& arguments) {
+  return finish(roll(arguments));
+}
 
 }  // namespace midinf::cli

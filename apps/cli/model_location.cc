@@ -29,9 +29,8 @@ Result<std::string> find_model(const std::string& asked) {
   std::error_code ignored;
   for (const fs::path& candidate : {beside, installed})
     if (fs::exists(candidate, ignored)) return candidate.string();
-  return fail(ErrorCode::kNotFound,
-              fmt::format("no model file at {} or {}; name one with --model or MIDINFINITE_MODEL", beside.string(),
-                          installed.string()));
+  return fail(ErrorCode::kNotFound, fmt::format("no model file at {} or {}; name one with --model or MIDINFINITE_MODEL",
+                                                beside.string(), installed.string()));
 }
 
 }  // namespace midinf::cli

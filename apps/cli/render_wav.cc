@@ -261,7 +261,7 @@ Result<Owned<fluid_synth_t> > make_synth(Owned<fluid_settings_t>& settings, cons
   set("synth.reverb.width", 0.8);
   set("synth.reverb.level", 0.7);
   fluid_settings_setstr(settings.get(), "player.timing-source", "sample");  // as fast as samples are asked for
-  set_int("player.reset-synth", 0);  // a reset at the end would cut the last notes off
+  set_int("player.reset-synth", 0);  // when the song ends its last notes still ring
   Owned<fluid_synth_t> synth(new_fluid_synth(settings.get()));
   if (synth == nullptr) return fail(ErrorCode::kIo, fmt::format("FluidSynth does not start: {}", log.take_error()));
   if (fluid_synth_sfload(synth.get(), soundfont.c_str(), 1) == FLUID_FAILED)

@@ -46,8 +46,9 @@ std::string chunk(std::string_view id, const std::string& content) {
   return Bytes().text(id).little(static_cast<std::uint32_t>(content.size()), 4).text(content).data;
 }
 
-/// The smallest useful soundfont: one preset, a looped sine that is A4 at key 69 and rings for a second when released.
-std::string sine_soundfont() {
+/// The smallest useful soundfont: one preset, a looped sine that is A4 at key 69 and, when released, falls by 100 dB in
+/// 2^octaves seconds.
+std::string sine_soundfont(int octaves = 0) {
   constexpr int kFrames = 1000, kCycle = 100;
   Bytes samples;
   for (int i = 0; i < kFrames; ++i)
@@ -64,7 +65,13 @@ std::string sine_soundfont() {
   pgen.little(kInstrument, 2).little(0, 2).zeros(4);
   inst.name("Sine").little(0, 2).name("EOI").little(1, 2);
   ibag.little(0, 2).little(0, 2).little(3, 2).little(0, 2);
-  igen.little(kRelease, 2).little(0, 2).little(kSampleModes, 2).little(1, 2).little(kSampleId, 2).little(0, 2).zeros(4);
+  igen.little(kRelease, 2)
+      .little(static_cast<std::uint32_t>(1200 * octaves), 2)
+      .little(kSampleModes, 2)
+      .little(1, 2)
+      .little(kSampleId, 2)
+      .little(0, 2)
+      .zeros(4);
   shdr.name("Sine").little(0, 4).little(kFrames, 4).little(kCycle, 4).little(kFrames - kCycle, 4).little(44100, 4);
   shdr.little(69, 1).little(0, 1).little(0, 2).little(1, 2).name("EOS").zeros(26);
   const std::string pdta = chunk("phdr", phdr.data) + chunk("pbag", pbag.data) + chunk("pmod", std::string(10, '\0')) +
@@ -228,6 +235,15 @@ TEST_F(RenderWav, KeepsTheReleaseAndCutsTheSilence) {
   EXPECT_GT(wav.seconds(), 1.5);
   EXPECT_LT(wav.seconds(), 3.0);
   EXPECT_LT(wav.peak(wav.seconds() - 0.002), 4) << "no click at the end";
+}
+
+TEST_F(RenderWav, WaitsForALongRelease) {
+  // 66 dB of an eight-second release take 5.3 s; the player itself waits for about two.
+  ASSERT_TRUE(write_file_whole(options_.soundfont, sine_soundfont(3)));
+  const auto report = render(melody({69}));
+  ASSERT_TRUE(report);
+  EXPECT_GT(report->duration.count(), 5.0);
+  EXPECT_LT(report->duration.count(), 7.0);
 }
 
 TEST_F(RenderWav, QuietAndLoudSongsEndEquallyLoud) {

@@ -16,12 +16,18 @@ namespace {
 constexpr std::size_t kRowTriplets = (kContext - 1) / 3;
 constexpr int kAtOnce = 64;  // hidden states whose logits are held at one time
 
-// What may stand in a slot of a training row: its event ids, the same as controls, and SEPARATOR. REST counts as a note.
+// What may stand in a slot of a training row: its event ids, the same as controls, and SEPARATOR. REST counts as a
+// note.
 const RowRanges& scored_rows(Slot slot) {
   static const RowRanges rows[3] = {
       {kOnsetRows, {kOnsetRows.begin + kControlBase, kOnsetRows.end + kControlBase}, {kSeparator, kSeparator + 1}},
-      {kDurationRows, {kDurationRows.begin + kControlBase, kDurationRows.end + kControlBase}, {kSeparator, kSeparator + 1}},
-      {kNoteRows, {kRest, kRest + 1}, {kNoteRows.begin + kControlBase, kNoteRows.end + kControlBase}, {kSeparator, kSeparator + 1}}};
+      {kDurationRows,
+       {kDurationRows.begin + kControlBase, kDurationRows.end + kControlBase},
+       {kSeparator, kSeparator + 1}},
+      {kNoteRows,
+       {kRest, kRest + 1},
+       {kNoteRows.begin + kControlBase, kNoteRows.end + kControlBase},
+       {kSeparator, kSeparator + 1}}};
   return rows[static_cast<std::size_t>(slot)];
 }
 
@@ -44,7 +50,9 @@ double Score::mean(Slot slot) const {
   return nats[static_cast<std::size_t>(slot)] / static_cast<double>(std::max<std::uint64_t>(events, 1));
 }
 
-double Score::per_event() const { return mean(Slot::kOnset) + mean(Slot::kDuration) + mean(Slot::kNote); }
+double Score::per_event() const {
+  return mean(Slot::kOnset) + mean(Slot::kDuration) + mean(Slot::kNote);
+}
 
 Result<std::vector<Row>> rows_of_ids(std::span<const std::byte> bytes) {
   constexpr std::size_t kRowBytes = 2 * kContext;
@@ -56,8 +64,8 @@ Result<std::vector<Row>> rows_of_ids(std::span<const std::byte> bytes) {
     for (std::size_t i = 0; i < kContext; ++i) {
       const std::byte* at = &bytes[r * kRowBytes + 2 * i];
       const TokenId id = std::to_integer<int>(at[0]) | std::to_integer<int>(at[1]) << 8;
-      const bool fits = i == 0 ? id == kAutoregress || id == kAnticipate
-                               : scored_rows(static_cast<Slot>((i - 1) % 3)).contains(id);
+      const bool fits =
+          i == 0 ? id == kAutoregress || id == kAnticipate : scored_rows(static_cast<Slot>((i - 1) % 3)).contains(id);
       if (!fits)
         return fail(ErrorCode::kCorrupt, fmt::format("id {} cannot stand here; a row is a flag and 341 triplets", id),
                     fmt::format("row {}, id {}", r + 1, i + 1));
@@ -99,7 +107,8 @@ Score score_row(Decoder& decoder, const Row& row) {
       states.resize(count * width);
       logits.resize(count * possible);
       for (std::size_t i = 0; i < count; ++i) {
-        const std::size_t position = 3 * (event + i) + static_cast<std::size_t>(slot);  // the id before the one predicted
+        const std::size_t position =
+            3 * (event + i) + static_cast<std::size_t>(slot);  // the id before the one predicted
         std::copy_n(&hidden[position * width], width, &states[i * width]);
       }
       decoder.head(states, static_cast<int>(count), allowed, logits);

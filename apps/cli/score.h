@@ -27,12 +27,12 @@ struct Score {
 
 using Row = std::vector<TokenId>;  ///< a flag and up to 341 triplets
 
-/// Cuts a file of uint16 rows of 1,024 ids. Errors: kCorrupt naming the row and id: a length that is no multiple of a row,
-/// an id that is not in the vocabulary or not in its slot.
+/// Cuts a file of uint16 rows of 1,024 ids. Errors: kCorrupt naming the row and id: a length that is no multiple of a
+/// row, an id that is not in the vocabulary or not in its slot.
 Result<std::vector<Row>> rows_of_ids(std::span<const std::byte> bytes);
 
-/// The rows that a piece makes: padded with RESTs, opened by three SEPARATORs, cut after 341 triplets or before an onset
-/// would pass 9,999, each re-based to its earliest time and headed by AUTOREGRESS.
+/// The rows that a piece makes: padded with RESTs, opened by three SEPARATORs, cut after 341 triplets or before an
+/// onset would pass 9,999, each re-based to its earliest time and headed by AUTOREGRESS.
 std::vector<Row> rows_of_notes(std::span<const Note> notes);
 
 /// Precondition: a row as made by the functions above, at least one triplet.

@@ -28,13 +28,17 @@ Result<std::vector<Row>> read_rows(const std::string& path, bool tokens) {
 }
 
 nlohmann::json to_json(const Score& score) {
-  return {{"nats_per_event", score.per_event()}, {"onset", score.mean(Slot::kOnset)},
-          {"duration", score.mean(Slot::kDuration)}, {"note", score.mean(Slot::kNote)}, {"events", score.events}};
+  return {{"nats_per_event", score.per_event()},
+          {"onset", score.mean(Slot::kOnset)},
+          {"duration", score.mean(Slot::kDuration)},
+          {"note", score.mean(Slot::kNote)},
+          {"events", score.events}};
 }
 
 void print_line(const std::string& name, const Score& score) {
-  fmt::print("{}: {:.4f} nats per event (onset {:.4f}, duration {:.4f}, note {:.4f}), {} events\n", name, score.per_event(),
-             score.mean(Slot::kOnset), score.mean(Slot::kDuration), score.mean(Slot::kNote), score.events);
+  fmt::print("{}: {:.4f} nats per event (onset {:.4f}, duration {:.4f}, note {:.4f}), {} events\n", name,
+             score.per_event(), score.mean(Slot::kOnset), score.mean(Slot::kDuration), score.mean(Slot::kNote),
+             score.events);
 }
 
 Result<int> score(const ScoreArguments& arguments) {

@@ -32,7 +32,9 @@ void catch_interrupts() {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, not the end of the program
 }
 
-bool interrupted() { return g_interrupted; }
+bool interrupted() {
+  return g_interrupted;
+}
 
 Progress::Progress(std::string what, bool quiet)
     : what_(std::move(what)), shown_(!quiet && ::isatty(STDERR_FILENO) != 0), next_(std::chrono::steady_clock::now()) {}
@@ -49,7 +51,8 @@ void Progress::update(double fraction, std::string_view detail) {
   drawn_ = true;
   constexpr int kWidth = 30;
   const int filled = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * kWidth);
-  fmt::print(stderr, "\r{} [{:#<{}}{:.<{}}] {:3.0f} % {}\033[K", what_, "", filled, "", kWidth - filled, 100 * fraction, detail);
+  fmt::print(stderr, "\r{} [{:#<{}}{:.<{}}] {:3.0f} % {}\033[K", what_, "", filled, "", kWidth - filled, 100 * fraction,
+             detail);
   std::fflush(stderr);
 }
 

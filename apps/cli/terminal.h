@@ -10,8 +10,8 @@
 namespace midinf::cli {
 
 inline constexpr int kDone = 0;
-inline constexpr int kFailed = 1;       ///< one line on standard error says why
-inline constexpr int kWrongUsage = 2;   ///< the command line makes no sense
+inline constexpr int kFailed = 1;      ///< one line on standard error says why
+inline constexpr int kWrongUsage = 2;  ///< the command line makes no sense
 inline constexpr int kInterrupted = 130;
 
 /// Prints the error as one line on standard error and returns kFailed.

@@ -8,9 +8,12 @@ namespace midinf {
 
 RowRanges slot_rows(Slot slot) {
   switch (slot) {
-    case Slot::kOnset: return {kOnsetRows};
-    case Slot::kDuration: return {kDurationRows};
-    case Slot::kNote: return {kNoteRows, RowRange{kRest, kRest + 1}};
+    case Slot::kOnset:
+      return {kOnsetRows};
+    case Slot::kDuration:
+      return {kDurationRows};
+    case Slot::kNote:
+      return {kNoteRows, RowRange{kRest, kRest + 1}};
   }
   return {};
 }

@@ -6,8 +6,8 @@
 
 namespace midinf {
 
-/// The ids that a slot can hold at all: an onset, a duration, or a note or REST; never a control or a special id. This is
-/// the set that the chain of processors starts from.
+/// The ids that a slot can hold at all: an onset, a duration, or a note or REST; never a control or a special id. This
+/// is the set that the chain of processors starts from.
 RowRanges slot_rows(Slot slot);
 
 /// No onset before `now`; REST only as a note (the reference lets it be drawn in every slot, see docs/deviations.md).

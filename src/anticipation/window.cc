@@ -8,9 +8,9 @@
 namespace midinf {
 namespace {
 
-constexpr std::size_t kWindowEvents = 341;           // 1 flag + 3 × 341 ids fill the 1,024 positions
-constexpr std::size_t kKeptEvents = 170;             // as the first MIDInfinite kept
-constexpr std::size_t kReferenceEvents = 1017 / 3;   // anticipation/sample.py@af37397 add_token
+constexpr std::size_t kWindowEvents = 341;          // 1 flag + 3 × 341 ids fill the 1,024 positions
+constexpr std::size_t kKeptEvents = 170;            // as the first MIDInfinite kept
+constexpr std::size_t kReferenceEvents = 1017 / 3;  // anticipation/sample.py@af37397 add_token
 // Music moves by at most a second an event (longer gaps are written as RESTs), so ten seconds of room before the range
 // ends never cut off an onset that the network would have wanted.
 constexpr Ticks10ms kLatestNow{kMaxOnset - 1'000};
@@ -37,7 +37,8 @@ Window next_window(WindowPolicy policy, std::span<const Triplet> history, Window
   if (!full && !late) return previous;
   // The new window must be able to hold the new event: of what is kept, only the events not too long before `now`.
   std::size_t start = history.size() - std::min(history.size(), kKeptEvents);
-  while (start < history.size() && (is_separator(history[start]) || now - onset_of(history[start]) > kKeptSpan)) ++start;
+  while (start < history.size() && (is_separator(history[start]) || now - onset_of(history[start]) > kKeptSpan))
+    ++start;
   return {start, earliest(history.subspan(start), now)};  // with nothing that near, afresh at `now`
 }
 

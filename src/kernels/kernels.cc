@@ -34,14 +34,17 @@ Result<const KernelSet*> select_kernels(std::string_view name) {
     if (set->name == name) return set;
     known += known.empty() ? std::string(set->name) : ", " + std::string(set->name);
   }
-  return fail(ErrorCode::kUnsupported, "this machine has no kernel set of that name; it has: " + known, std::string(name));
+  return fail(ErrorCode::kUnsupported, "this machine has no kernel set of that name; it has: " + known,
+              std::string(name));
 }
 
 void read_row(const MatrixView& w, int r, std::span<float> out) {
   MIDINF_ASSERT(r >= 0 && r < w.rows && out.size() == static_cast<std::size_t>(w.columns));
   const std::byte* row = w.row(r);
   switch (w.type) {
-    case DType::kF32: std::memcpy(out.data(), row, out.size_bytes()); return;
+    case DType::kF32:
+      std::memcpy(out.data(), row, out.size_bytes());
+      return;
     case DType::kF16:
     case DType::kBF16:
       for (std::size_t c = 0; c < out.size(); ++c) {

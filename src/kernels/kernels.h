@@ -1,8 +1,8 @@
 // The arithmetic of a transformer, one table of functions per instruction set, chosen when the program runs.
-// Must not know: music, files, threads, what a network is. Every set computes in float32 and sums every output in an order
-// of its own that depends neither on how many tokens are computed together nor on how rows are cut among threads: prefill
-// and decode agree bit for bit, and so do one thread and two.
-// Read next: plain/plain.cc (what each function means), avx2/avx2.cc (the same, fast), model/forward.cc (who calls them).
+// Must not know: music, files, threads, what a network is. Every set computes in float32 and sums every output in an
+// order of its own that depends neither on how many tokens are computed together nor on how rows are cut among threads:
+// prefill and decode agree bit for bit, and so do one thread and two. Read next: plain/plain.cc (what each function
+// means), avx2/avx2.cc (the same, fast), model/forward.cc (who calls them).
 #pragma once
 
 #include <cstddef>
@@ -39,12 +39,12 @@ struct KernelSet {
 
   /// y[t · y_stride + r - rows.begin] = bias[r] + Σ_c W[r, c] · x[t · columns + c], for r in rows and t < tokens.
   /// bias is indexed by the matrix row, or empty. x: [tokens, columns]; y: room for (tokens - 1) · y_stride + rows.
-  void (*multiply)(const MatrixView& w, RowBlock rows, std::span<const float> bias, std::span<const float> x, int tokens,
-                   float* y, int y_stride);
+  void (*multiply)(const MatrixView& w, RowBlock rows, std::span<const float> bias, std::span<const float> x,
+                   int tokens, float* y, int y_stride);
 
   /// y[t] = (x[t] - mean) / √(variance + epsilon) · weight + bias; x, y: [width].
-  void (*layer_norm)(std::span<const float> x, std::span<const float> weight, std::span<const float> bias, float epsilon,
-                     std::span<float> y);
+  void (*layer_norm)(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,
+                     float epsilon, std::span<float> y);
 
   /// x = gelu(x), the tanh form.
   void (*gelu)(std::span<float> x);

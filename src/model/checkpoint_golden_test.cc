@@ -12,7 +12,7 @@
 #include "model/convert.h"
 #include "model/forward_reference.h"
 #include "model/gguf_checkpoint.h"
-#include "model/safetensors.h"
+#include "model/golden_logits.h"
 #include "model/test_files.h"
 
 namespace midinf {
@@ -36,29 +36,7 @@ void expect_same_tensors(const Checkpoint& a, const Checkpoint& b, bool queries_
   }
 }
 
-// What PyTorch computed: tokens [1, n], positions [p], logits [1, p, vocabulary].
-struct Reference {
-  explicit Reference(const std::string& path) : file(*MappedFile::open(path)) {
-    const auto tensors = parse_safetensors(file.bytes());
-    for (const RawTensor& tensor : *tensors) {
-      if (tensor.name == "tokens") tokens = numbers(tensor);
-      if (tensor.name == "positions") positions = numbers(tensor);
-      if (tensor.name != "logits") continue;
-      logits.resize(tensor.bytes.size() / 4);
-      std::memcpy(logits.data(), tensor.bytes.data(), tensor.bytes.size());
-    }
-  }
-  static std::vector<std::int32_t> numbers(const RawTensor& tensor) {
-    std::vector<std::int32_t> values(tensor.bytes.size() / 4);
-    std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
-    return values;
-  }
-  MappedFile file;
-  std::vector<std::int32_t> tokens, positions;
-  std::vector<float> logits;
-};
-
-void expect_golden_logits(const Checkpoint& checkpoint, const Reference& reference) {
+void expect_golden_logits(const Checkpoint& checkpoint, const GoldenLogits& reference) {
   const auto vocabulary = static_cast<std::size_t>(checkpoint.config().vocabulary);
   ASSERT_EQ(reference.logits.size(), reference.positions.size() * vocabulary);
   auto network = ReferenceNetwork::load(checkpoint);
@@ -91,9 +69,9 @@ TEST(GoldenCheckpoint, AllFormsHoldTheSameTensors) {
 }
 
 TEST(GoldenCheckpoint, LogitsAreThoseOfPyTorch) {
-  expect_golden_logits(*open(kGolden + "tiny"), Reference(kGolden + "tiny/reference_logits.safetensors"));
+  expect_golden_logits(*open(kGolden + "tiny"), GoldenLogits(kGolden + "tiny/reference_logits.safetensors"));
   expect_golden_logits(*open(kGolden + "tiny-inverse-layer"),
-                       Reference(kGolden + "tiny-inverse-layer/reference_logits.safetensors"));
+                       GoldenLogits(kGolden + "tiny-inverse-layer/reference_logits.safetensors"));
 }
 
 TEST(GoldenCheckpoint, LogitsStandConversionToFloat32AndFloat16) {
@@ -103,7 +81,7 @@ TEST(GoldenCheckpoint, LogitsStandConversionToFloat32AndFloat16) {
     const auto checkpoint = gguf_checkpoint(out->bytes, out);
     ASSERT_TRUE(checkpoint) << checkpoint.error().to_string();
     // Folding makes the queries of later layers no float16 any more (1/3); the rest is exact in either type.
-    expect_golden_logits(**checkpoint, Reference(kGolden + "tiny-inverse-layer/reference_logits.safetensors"));
+    expect_golden_logits(**checkpoint, GoldenLogits(kGolden + "tiny-inverse-layer/reference_logits.safetensors"));
   }
 }
 

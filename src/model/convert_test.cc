@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <limits>
@@ -157,7 +158,7 @@ class BrokenCheckpoint : public RandomCheckpoint {
 };
 
 TEST_F(Convert, WritesTheWholeFileOrNothing) {
-  const fs::path folder = fs::temp_directory_path() / "midinf_convert_test";
+  const fs::path folder = fs::temp_directory_path() / ("midinf_convert_test_" + std::to_string(::getpid()));
   fs::remove_all(folder);
   fs::create_directories(folder);
   const std::string path = (folder / "out.gguf").string();

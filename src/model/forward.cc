@@ -1,5 +1,5 @@
-// One pass: every thread walks through the same layers; between two steps all wait for each other. A thread computes whole
-// outputs (heads, rows, tokens), never a part of a sum, which is why the number of threads changes no bit.
+// One pass: every thread walks through the same layers; between two steps all wait for each other. A thread computes
+// whole outputs (heads, rows, tokens), never a part of a sum, which is why the number of threads changes no bit.
 #include "model/forward.h"
 
 #include <algorithm>
@@ -14,13 +14,15 @@
 namespace midinf {
 namespace {
 
-constexpr int kBatch = 256;     // ids per pass: enough to use every weight many times, few enough to stay in the cache
+constexpr int kBatch = 256;      // ids per pass: enough to use every weight many times, few enough to stay in the cache
 constexpr int kRowMultiple = 8;  // threads' shares of rows are multiples of what the kernels take at once
 
 // The share of one thread in 0..count-1, in multiples of `multiple`.
 RowBlock share(int count, int multiple, int thread, int threads) {
   const int units = (count + multiple - 1) / multiple;
-  const auto cut = [&](int i) { return std::min(count, static_cast<int>(std::int64_t{units} * i / threads) * multiple); };
+  const auto cut = [&](int i) {
+    return std::min(count, static_cast<int>(std::int64_t{units} * i / threads) * multiple);
+  };
   return {cut(thread), cut(thread + 1)};
 }
 
@@ -99,7 +101,8 @@ void Decoder::read_batch(std::span<const TokenId> ids, std::span<float> hidden) 
     };
     const auto normalise = [&](const Network::Norm& norm, auto& out) {
       for (int t = my_tokens.begin; t < my_tokens.end; ++t)
-        kernels.layer_norm(row_of(x_, t, width), norm.weight, norm.bias, shape.layer_norm_epsilon, row_of(out, t, width));
+        kernels.layer_norm(row_of(x_, t, width), norm.weight, norm.bias, shape.layer_norm_epsilon,
+                           row_of(out, t, width));
     };
     const auto multiply = [&](const Network::Linear& linear, RowBlock rows, const std::vector<float>& in,
                               std::vector<float>& out) {
@@ -114,9 +117,10 @@ void Decoder::read_batch(std::span<const TokenId> ids, std::span<float> hidden) 
           std::copy(qkv + width + begin, qkv + width + end, cache_.key(layer, head, first + t).data());
           std::copy(qkv + 2 * width + begin, qkv + 2 * width + end, cache_.value(layer, head, first + t).data());
           const int seen = first + t + 1;
-          kernels.attend({qkv + begin, static_cast<std::size_t>(head_width)}, cache_.keys(layer, head, seen),
-                         cache_.values(layer, head, seen), scores.first(static_cast<std::size_t>(seen)),
-                         row_of(mixed_, t, width).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(head_width)));
+          kernels.attend(
+              {qkv + begin, static_cast<std::size_t>(head_width)}, cache_.keys(layer, head, seen),
+              cache_.values(layer, head, seen), scores.first(static_cast<std::size_t>(seen)),
+              row_of(mixed_, t, width).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(head_width)));
         }
       }
     };
@@ -124,7 +128,8 @@ void Decoder::read_batch(std::span<const TokenId> ids, std::span<float> hidden) 
       multiply(linear, my_rows, in, added_);
       for (int t = 0; t < tokens; ++t) {
         const auto x = row_of(x_, t, width), added = row_of(added_, t, width);
-        for (auto i = static_cast<std::size_t>(my_rows.begin); i < static_cast<std::size_t>(my_rows.end); ++i) x[i] += added[i];
+        for (auto i = static_cast<std::size_t>(my_rows.begin); i < static_cast<std::size_t>(my_rows.end); ++i)
+          x[i] += added[i];
       }
     };
     const auto expand_mlp = [&](const Network::Linear& linear) {
@@ -171,7 +176,8 @@ std::span<float> Decoder::logits(std::span<const TokenId> context, const RowRang
   // The last id is read again even when it is known: its hidden state is not kept.
   const std::size_t most = std::min(cache_.ids().size(), context.size() - 1);
   const auto held = cache_.ids().first(most);
-  const std::size_t common = static_cast<std::size_t>(std::mismatch(held.begin(), held.end(), context.begin()).first - held.begin());
+  const std::size_t common =
+      static_cast<std::size_t>(std::mismatch(held.begin(), held.end(), context.begin()).first - held.begin());
   cache_.truncate(static_cast<int>(common));
   const auto width = static_cast<std::size_t>(config().width);
   hidden_.resize((context.size() - common) * width);
@@ -197,8 +203,9 @@ void Decoder::head(std::span<const float> hidden, int count, const RowRanges& ro
     for (const RowRange& range : rows.ranges()) {
       const int begin = std::max(mine.begin, packed), end = std::min(mine.end, packed + range.size());
       if (begin < end)
-        network_->kernels().multiply(network_->token_embedding(), {range.begin + begin - packed, range.begin + end - packed},
-                                     {}, hidden, count, logits.data() + begin, total);
+        network_->kernels().multiply(network_->token_embedding(),
+                                     {range.begin + begin - packed, range.begin + end - packed}, {}, hidden, count,
+                                     logits.data() + begin, total);
       packed += range.size();
     }
   });

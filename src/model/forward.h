@@ -13,8 +13,9 @@
 
 namespace midinf {
 
-/// Reads ids and answers with logits. Results are the same bits for any number of threads and however the ids are cut into
-/// calls: reading a window at once and id by id agree exactly, so dropping and reading again changes nothing. [worker]
+/// Reads ids and answers with logits. Results are the same bits for any number of threads and however the ids are cut
+/// into calls: reading a window at once and id by id agree exactly, so dropping and reading again changes nothing.
+/// [worker]
 class Decoder {
  public:
   Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool);
@@ -28,7 +29,8 @@ class Decoder {
   /// Precondition: 1 <= context.size() <= config().context, every id in the vocabulary.
   std::span<float> logits(std::span<const TokenId> context, const RowRanges& rows);
 
-  /// Forgets everything read, reads `ids` and returns their final hidden states: [ids, width]. Valid until the next call.
+  /// Forgets everything read, reads `ids` and returns their final hidden states: [ids, width]. Valid until the next
+  /// call.
   std::span<const float> read_from_start(std::span<const TokenId> ids);
 
   /// logits[h · rows.size() + i] = the i-th row of `rows` times the h-th of `count` hidden states [count, width].

@@ -72,7 +72,8 @@ Vector ReferenceNetwork::attention(Layer& layer, const Vector& x) const {
   for (std::size_t head = 0; head < width; head += head_width) {
     Vector scores(layer.keys.size() / width);
     for (std::size_t t = 0; t < scores.size(); ++t)
-      scores[t] = dot(&qkv[head], &layer.keys[t * width + head], head_width) / std::sqrt(static_cast<float>(head_width));
+      scores[t] =
+          dot(&qkv[head], &layer.keys[t * width + head], head_width) / std::sqrt(static_cast<float>(head_width));
     softmax(scores);
     for (std::size_t t = 0; t < scores.size(); ++t)
       for (std::size_t i = 0; i < head_width; ++i) mixed[head + i] += scores[t] * layer.values[t * width + head + i];
@@ -116,7 +117,8 @@ Vector ReferenceNetwork::logits(const RowRanges& rows) const {
   logits.reserve(static_cast<std::size_t>(rows.size()));
   for (const RowRange& range : rows.ranges())
     for (TokenId row = range.begin; row < range.end; ++row)
-      logits.push_back(dot(&token_embedding_[static_cast<std::size_t>(row) * hidden_.size()], hidden_.data(), hidden_.size()));
+      logits.push_back(
+          dot(&token_embedding_[static_cast<std::size_t>(row) * hidden_.size()], hidden_.data(), hidden_.size()));
   return logits;
 }
 
@@ -137,8 +139,14 @@ Result<ReferenceNetwork> ReferenceNetwork::load(const Checkpoint& checkpoint) {
   network.position_embedding_ = read("position_embd.weight");
   for (int i = 0; i < network.config_.layers; ++i) {
     const std::string block = "blk." + std::to_string(i) + ".";
-    network.layers_.push_back({norm(block + "attn_norm"), linear(block + "attn_qkv"), linear(block + "attn_output"),
-                               norm(block + "ffn_norm"), linear(block + "ffn_up"), linear(block + "ffn_down"), {}, {}});
+    network.layers_.push_back({norm(block + "attn_norm"),
+                               linear(block + "attn_qkv"),
+                               linear(block + "attn_output"),
+                               norm(block + "ffn_norm"),
+                               linear(block + "ffn_up"),
+                               linear(block + "ffn_down"),
+                               {},
+                               {}});
   }
   network.output_norm_ = norm("output_norm");
   if (!status) return tl::make_unexpected(status.error());

@@ -1,5 +1,5 @@
-// GPT-2 as plainly as it can be written: float32, one id at a time, no threads, no tricks. The oracle of every fast path
-// and the page to read first. Read next: forward_reference.cc top to bottom, then forward.cc.
+// GPT-2 as plainly as it can be written: float32, one id at a time, no threads, no tricks. The oracle of every fast
+// path and the page to read first. Read next: forward_reference.cc top to bottom, then forward.cc.
 #pragma once
 
 #include <span>
@@ -41,13 +41,13 @@ class ReferenceNetwork {
   };
   struct Layer {
     LayerNorm attention_norm;
-    Linear qkv;                // [3·width, width]
-    Linear attention_output;   // [width, width]
+    Linear qkv;               // [3·width, width]
+    Linear attention_output;  // [width, width]
     LayerNorm mlp_norm;
-    Linear mlp_up;             // [4·width, width]
-    Linear mlp_down;           // [width, 4·width]
-    std::vector<float> keys;   // [ids read, width]
-    std::vector<float> values; // [ids read, width]
+    Linear mlp_up;              // [4·width, width]
+    Linear mlp_down;            // [width, 4·width]
+    std::vector<float> keys;    // [ids read, width]
+    std::vector<float> values;  // [ids read, width]
   };
 
   [[nodiscard]] std::vector<float> attention(Layer& layer, const std::vector<float>& x) const;

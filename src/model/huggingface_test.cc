@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -65,7 +66,8 @@ class HuggingFace : public testing::Test {
   }
 
   fs::path folder_ = fs::temp_directory_path() /
-                     ("midinf_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+                     ("midinf_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + "_" +
+                      std::to_string(::getpid()));
   RandomCheckpoint network_{kShape, 5};
 };
 

@@ -10,8 +10,8 @@
 
 namespace midinf {
 
-/// Keys and values of one sequence, and its ids. Dropping the last ids is free; a copy costs length() · 8 · width · layers
-/// bytes. Float32. [worker]
+/// Keys and values of one sequence, and its ids. Dropping the last ids is free; a copy costs length() · 8 · width ·
+/// layers bytes. Float32. [worker]
 class KvCache {
  public:
   explicit KvCache(const Gpt2Config& config);

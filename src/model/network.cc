@@ -17,7 +17,9 @@ constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr int kMostWidth = 2048;  // so that the MLP fits the kernels' 8,192 columns
 
-constexpr std::size_t round_up(std::size_t value, std::size_t to) { return (value + to - 1) / to * to; }
+constexpr std::size_t round_up(std::size_t value, std::size_t to) {
+  return (value + to - 1) / to * to;
+}
 
 // Weights of one type stay as stored; what the source cannot hand out in place, and every vector, becomes float32.
 DType type_in_memory(const Checkpoint& checkpoint, const TensorInfo& tensor) {
@@ -30,7 +32,9 @@ std::size_t bytes_in_memory(const Checkpoint& checkpoint, const TensorInfo& tens
 
 }  // namespace
 
-void Network::Free::operator()(std::byte* p) const { std::free(p); }
+void Network::Free::operator()(std::byte* p) const {
+  std::free(p);
+}
 
 Result<std::shared_ptr<const Network>> Network::load(const Checkpoint& checkpoint, const KernelSet& kernels) {
   auto network = std::make_shared<Network>();

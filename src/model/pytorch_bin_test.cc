@@ -182,7 +182,8 @@ TEST(Pickle, RefusesWhateverElseAFileNames) {
     EXPECT_THAT(pickle_error(stacked.bytes()), HasSubstr("it names " + module + "." + name + ","));
   }
   // Opcodes that make objects in other ways.
-  for (const int opcode : std::initializer_list<int>{'i', 'o', 0x81, 0x92, 0x82, 0x83, 0x84, 0x97, 0x98, 'P', 'I', 'F', 'V', 'p', 'g'})
+  for (const int opcode :
+       std::initializer_list<int>{'i', 'o', 0x81, 0x92, 0x82, 0x83, 0x84, 0x97, 0x98, 'P', 'I', 'F', 'V', 'p', 'g'})
     EXPECT_THAT(pickle_error(PickleBuilder().op('(').op(opcode).stop()), HasSubstr("which no state dict needs"));
 }
 

@@ -20,7 +20,8 @@ class RandomCheckpoint : public Checkpoint {
     for (const Gpt2Tensor& tensor : gpt2_tensors(config)) {
       tensors_.push_back({tensor.name, DType::kF32, tensor.rows, tensor.columns});
       const bool norm = tensor.name.find("norm.weight") != std::string::npos;
-      std::normal_distribution<float> normal(norm ? 1.0F : 0.0F, tensor.rows > 1 ? 1.5F / std::sqrt(float(tensor.columns)) : 0.1F);
+      std::normal_distribution<float> normal(norm ? 1.0F : 0.0F,
+                                             tensor.rows > 1 ? 1.5F / std::sqrt(float(tensor.columns)) : 0.1F);
       std::vector<float>& values = values_[tensor.name];
       values.resize(static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.columns));
       for (float& value : values) value = normal(random);
@@ -29,7 +30,9 @@ class RandomCheckpoint : public Checkpoint {
   [[nodiscard]] Result<std::vector<float>> read(std::string_view name) const override {
     return values_.at(std::string(name));
   }
-  [[nodiscard]] std::optional<std::span<const std::byte>> stored(std::string_view) const override { return std::nullopt; }
+  [[nodiscard]] std::optional<std::span<const std::byte>> stored(std::string_view) const override {
+    return std::nullopt;
+  }
 
  private:
   std::map<std::string, std::vector<float>> values_;

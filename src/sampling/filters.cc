@@ -33,7 +33,8 @@ void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) c
   double total = 0;
   for (std::size_t i = 0; i < logits.size(); ++i) total += probability[i] = std::exp(logits[i] - highest);
 
-  // Ids below this bound could not reach 1 - p even all together, so the nucleus ends before them: they need no sorting.
+  // Ids below this bound could not reach 1 - p even all together, so the nucleus ends before them: they need no
+  // sorting.
   const double bound = total * (1.0 - p_) / static_cast<double>(logits.size());
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < logits.size(); ++i)
@@ -41,7 +42,10 @@ void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) c
       order.push_back(i);
     else
       logits[i] = kForbidden;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return probability[a] > probability[b]; });
+  // Most probable first, the lower id of equals. (std::stable_sort would do, but clang warns about libstdc++ 12's.)
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return probability[a] != probability[b] ? probability[a] > probability[b] : a < b;
+  });
   double before = 0;
   for (const std::size_t i : order) {
     if (before > p_ * total) logits[i] = kForbidden;

@@ -1,5 +1,6 @@
 // What may stand between the network's logits and the id that is drawn.
-// Must not know: notes, networks. Read next: filters.h, anticipation/slot_grammar.h (processors that know music), draw.h.
+// Must not know: notes, networks. Read next: filters.h, anticipation/slot_grammar.h (processors that know music),
+// draw.h.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +12,8 @@
 
 namespace midinf {
 
-/// Everything a processor may look at. It is a value of the moment: a processor keeps no state of its own, so rewinding,
-/// taking several takes from one point and batching cost it nothing.
+/// Everything a processor may look at. It is a value of the moment: a processor keeps no state of its own, so
+/// rewinding, taking several takes from one point and batching cost it nothing.
 struct StepContext {
   /// The latest events, at most 1,024, oldest first, onsets in stream time (steps of 10 ms since the stream began; they
   /// may exceed the vocabulary's onset ids). RESTs and separators stand in it too.

@@ -29,7 +29,8 @@ std::vector<bool> nucleus(const std::vector<float>& logits, double p) {
   for (const float logit : logits) total += std::exp(static_cast<double>(logit));
   std::vector<std::size_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0U);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
   std::vector<bool> kept(logits.size(), false);
   double before = 0;
   for (const std::size_t i : order) {

@@ -33,17 +33,18 @@ std::vector<std::unique_ptr<LogitProcessor>> make_processors(const GeneratorSett
 
 }  // namespace
 
-Prompt begin_piece() { return {{kSeparatorTriplet}, Ticks10ms(0)}; }
+Prompt begin_piece() {
+  return {{kSeparatorTriplet}, Ticks10ms(0)};
+}
 
 Prompt continue_piece(std::span<const Note> notes) {
-  std::vector<Note> sorted(notes.begin(), notes.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Note& a, const Note& b) { return a.onset < b.onset; });
   Prompt prompt = begin_piece();
-  if (sorted.empty()) return prompt;
-  prompt.start = sorted.back().onset;
+  if (notes.empty()) return prompt;
+  const std::vector<Triplet> sorted = sort(to_triplets(notes));
+  prompt.start = onset_of(sorted.back());
   // In training a piece begins with its first note: silence before it is no part of it.
-  const Ticks10ms silence = sorted.front().onset;
-  const auto padded = translate(pad(translate(to_triplets(sorted), Ticks10ms(0) - silence)), silence);
+  const Ticks10ms silence = onset_of(sorted.front());
+  const auto padded = translate(pad(translate(sorted, Ticks10ms(0) - silence)), silence);
   prompt.events.insert(prompt.events.end(), padded.begin(), padded.end());
   return prompt;
 }

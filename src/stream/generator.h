@@ -35,8 +35,8 @@ struct Prompt {
 /// A piece as it begins: a separator and nothing else.
 Prompt begin_piece();
 
-/// Continues `notes` (any order) from the last onset: they stand behind a separator, gaps over a second filled with RESTs.
-/// Without notes the same as begin_piece.
+/// Continues `notes` (any order) from the last onset: they stand behind a separator, gaps over a second filled with
+/// RESTs. Without notes the same as begin_piece.
 Prompt continue_piece(std::span<const Note> notes);
 
 /// What a generator needs next from the network.
@@ -54,8 +54,8 @@ class Generator {
   /// Valid until the next call of accept.
   LogitRequest request();
 
-  /// Draws one id from the logits asked for (packed as request().rows; they are edited in place). True when that was the
-  /// last id of an event, which then stands at the end of history().
+  /// Draws one id from the logits asked for (packed as request().rows; they are edited in place). True when that was
+  /// the last id of an event, which then stands at the end of history().
   bool accept(std::span<float> logits);
 
   /// The latest events, the prompt's among them, onsets in stream time. At most 1,000,000: then the oldest are dropped.

@@ -1,9 +1,9 @@
-// The kernels with 256-bit registers: AVX2, FMA and F16C. Compiled with those flags, so it includes nothing that defines
-// inline functions which the rest of the program shares. What each function means: plain/plain.cc.
+// The kernels with 256-bit registers: AVX2, FMA and F16C. Compiled with those flags, so it includes nothing that
+// defines inline functions which the rest of the program shares. What each function means: plain/plain.cc.
 //
-// Every output is the sum of eight lanes, each of which runs over the columns in order, so a matrix-vector product and a
-// matrix-matrix product give the same bits. Weights are expanded to float32 exactly: scale and int8 of Q8_0 have 11 and 8
-// significant bits, their product fits the 24 of a float.
+// Every output is the sum of eight lanes, each of which runs over the columns in order, so a matrix-vector product and
+// a matrix-matrix product give the same bits. Weights are expanded to float32 exactly: scale and int8 of Q8_0 have 11
+// and 8 significant bits, their product fits the 24 of a float.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -100,7 +100,8 @@ void rows_times_vector(const MatrixView& w, int first, const float* x, float* y)
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       // The rows that come after these: eight short rows side by side are no stream that the processor would recognise.
-      _mm_prefetch(reinterpret_cast<const char*>(rows[r].row + ahead + static_cast<std::size_t>(i) * chunk_bytes), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(rows[r].row + ahead + static_cast<std::size_t>(i) * chunk_bytes),
+                   _MM_HINT_T0);
       __m256 ws[4];
       rows[r].chunk(i, ws);
       for (int j = 0; j < 4; ++j) acc[r] = _mm256_fmadd_ps(ws[j], xs[j], acc[r]);
@@ -184,14 +185,22 @@ void multiply_as(const MatrixView& w, RowBlock rows, const float* x, int tokens,
   }
 }
 
-void multiply(const MatrixView& w, RowBlock rows, std::span<const float> bias, std::span<const float> x, int tokens, float* y,
-              int y_stride) {
+void multiply(const MatrixView& w, RowBlock rows, std::span<const float> bias, std::span<const float> x, int tokens,
+              float* y, int y_stride) {
   MIDINF_ASSERT(w.columns <= kMostColumns);
   switch (w.type) {
-    case DType::kF32: multiply_as<F32Row>(w, rows, x.data(), tokens, y, y_stride); break;
-    case DType::kF16: multiply_as<F16Row>(w, rows, x.data(), tokens, y, y_stride); break;
-    case DType::kBF16: multiply_as<Bf16Row>(w, rows, x.data(), tokens, y, y_stride); break;
-    case DType::kQ8_0: multiply_as<Q8Row>(w, rows, x.data(), tokens, y, y_stride); break;
+    case DType::kF32:
+      multiply_as<F32Row>(w, rows, x.data(), tokens, y, y_stride);
+      break;
+    case DType::kF16:
+      multiply_as<F16Row>(w, rows, x.data(), tokens, y, y_stride);
+      break;
+    case DType::kBF16:
+      multiply_as<Bf16Row>(w, rows, x.data(), tokens, y, y_stride);
+      break;
+    case DType::kQ8_0:
+      multiply_as<Q8Row>(w, rows, x.data(), tokens, y, y_stride);
+      break;
   }
   if (bias.empty()) return;
   for (int t = 0; t < tokens; ++t)
@@ -219,8 +228,9 @@ void layer_norm(std::span<const float> x, std::span<const float> weight, std::sp
   const float scale = 1.0F / _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(variance + epsilon)));
   for (int i = 0; i < whole; i += 8) {
     const __m256 d = _mm256_sub_ps(_mm256_loadu_ps(x.data() + i), _mm256_set1_ps(mean));
-    _mm256_storeu_ps(y.data() + i, _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(scale)),
-                                                   _mm256_loadu_ps(weight.data() + i), _mm256_loadu_ps(bias.data() + i)));
+    _mm256_storeu_ps(y.data() + i,
+                     _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(scale)), _mm256_loadu_ps(weight.data() + i),
+                                     _mm256_loadu_ps(bias.data() + i)));
   }
   for (int i = whole; i < n; ++i) y.data()[i] = (x.data()[i] - mean) * scale * weight.data()[i] + bias.data()[i];
 }
@@ -228,7 +238,8 @@ void layer_norm(std::span<const float> x, std::span<const float> weight, std::sp
 // e^x = 2^n · e^r with x = n·ln 2 + r, |r| ≤ ln 2 / 2, and e^r by its Taylor series: relative error below 2·10^-7.
 inline __m256 exp8(__m256 x) {
   x = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-87.0F)), _mm256_set1_ps(88.0F));
-  const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504F)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256 n =
+      _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504F)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   // ln 2 in two parts, the first short enough for n times it to be exact.
   __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375F), x);
   r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4F), r);
@@ -313,8 +324,8 @@ void mix(const float* values, int head_width, const float* weights, int position
   for (int l = 0; l < L; ++l) _mm256_storeu_ps(out + 8 * l, _mm256_mul_ps(acc[l], _mm256_set1_ps(scale)));
 }
 
-void attend(std::span<const float> q, std::span<const float> keys, std::span<const float> values, std::span<float> scores,
-            std::span<float> out) {
+void attend(std::span<const float> q, std::span<const float> keys, std::span<const float> values,
+            std::span<float> scores, std::span<float> out) {
   const int head_width = static_cast<int>(q.size());
   const int positions = static_cast<int>(scores.size());
   const float scale = 1.0F / _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(static_cast<float>(head_width))));

@@ -22,8 +22,8 @@ float dot(const float* a, const float* b, std::size_t n) {
   return sum;
 }
 
-void multiply(const MatrixView& w, RowBlock rows, std::span<const float> bias, std::span<const float> x, int tokens, float* y,
-              int y_stride) {
+void multiply(const MatrixView& w, RowBlock rows, std::span<const float> bias, std::span<const float> x, int tokens,
+              float* y, int y_stride) {
   const auto columns = static_cast<std::size_t>(w.columns);
   std::vector<float> row(columns);
   for (int r = rows.begin; r < rows.end; ++r) {
@@ -52,8 +52,8 @@ void gelu(std::span<float> x) {
   for (float& v : x) v = 0.5F * v * (1.0F + std::tanh(kSqrt2OverPi * (v + 0.044715F * v * v * v)));
 }
 
-void attend(std::span<const float> q, std::span<const float> keys, std::span<const float> values, std::span<float> scores,
-            std::span<float> out) {
+void attend(std::span<const float> q, std::span<const float> keys, std::span<const float> values,
+            std::span<float> scores, std::span<float> out) {
   const std::size_t head_width = q.size();
   const float scale = 1.0F / std::sqrt(static_cast<float>(head_width));
   float highest = -INFINITY;
