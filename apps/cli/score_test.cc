@@ -77,7 +77,8 @@ TEST(ScoreRow, IsTheNegativeLogLikelihoodPerSlot) {
   }
   const Score score = score_row(decoder, row);
   EXPECT_EQ(score.events, (row.size() - 1) / 3);
-  for (std::size_t slot = 0; slot < 3; ++slot) EXPECT_NEAR(score.nats[slot], nats[slot], 1e-4 * score.events) << slot;
+  for (std::size_t slot = 0; slot < 3; ++slot)
+    EXPECT_NEAR(score.nats[slot], nats[slot], 1e-4 * static_cast<double>(score.events)) << slot;
 }
 
 }  // namespace
