@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "model/float16.h"
+#include "base/float16.h"
 
 namespace midinf {
 namespace {

@@ -8,7 +8,7 @@
 #include <limits>
 #include <random>
 
-#include "model/float16.h"
+#include "base/float16.h"
 
 namespace midinf {
 namespace {

@@ -6,7 +6,7 @@
 #include <bit>
 
 #include "base/result.h"
-#include "model/float16.h"
+#include "base/float16.h"
 
 namespace midinf {
 namespace {

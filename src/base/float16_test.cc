@@ -1,5 +1,5 @@
 // Every float16 there is, and every point half way between two of them.
-#include "model/float16.h"
+#include "base/float16.h"
 
 #include <gtest/gtest.h>
 
