@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "base/file.h"
+#include "info_command.h"
 #include "model/checkpoint.h"
 #include "model/convert.h"
 #include "model/gguf.h"
 #include "model/huggingface.h"
-#include "model_report.h"
 #include "terminal.h"
 
 namespace midinf::cli {
@@ -200,10 +200,7 @@ int run_convert(const ConvertArguments& arguments) {
   if (const auto done = convert_to_file(arguments, *type); !done)
     return interrupted() ? kInterrupted : report(done.error());
   if (arguments.destination == "-") return kDone;
-  const auto description = describe_model(arguments.destination);
-  if (!description) return report(description.error());
-  fmt::print("{}", arguments.json ? to_text(*description) + "\n" : describe_in_words(*description));
-  return kDone;
+  return run_info({arguments.destination, arguments.json});
 }
 
 }  // namespace midinf::cli

@@ -1,9 +1,8 @@
 #include "info_command.h"
 
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "model_report.h"
 #include "terminal.h"
 
@@ -12,7 +11,9 @@ namespace midinf::cli {
 int run_info(const InfoArguments& arguments) {
   const auto description = describe_model(arguments.file);
   if (!description) return report(description.error());
-  fmt::print("{}", arguments.json ? to_text(*description) + "\n" : describe_in_words(*description));
+  const auto printed =
+      write_file_whole("-", arguments.json ? to_text(*description) + "\n" : describe_in_words(*description));
+  if (!printed) return report(printed.error());
   return kDone;
 }
 

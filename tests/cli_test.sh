@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The command line's contract: exit codes, one-line errors, files whole or not at all, the same seed the same song.
+# usage: cli_test.sh SOURCE_DIR PROGRAM
+set -euo pipefail
+source=$1
+program=$2 songs=$1/tests/data/midi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+failures=0
+fail() {
+  echo "FAILED: $1"
+  failures=$((failures + 1))
+}
+# expect CODE PATTERN ARGUMENT …: the exit code, and one line on standard error that matches.
+expect() {
+  local code=$1 pattern=$2 got=0
+  shift 2
+  "$program" "$@" >out 2>err </dev/null || got=$?
+  [[ $got == "$code" ]] || fail "$*: exit code $got, expected $code: $(head -c 300 err)"
+  [[ -z $pattern ]] || { grep -qE -- "$pattern" err && (($(wc -l <err) == 1)); } || fail "$*: expected one line with '$pattern', got: $(head -c 300 err)"
+}
+same() { cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
+
+# Wrong usage.
+expect 2 'subcommand' ''
+expect 2 '--frobnicate' generate --frobnicate
+expect 2 'temperature' generate --temperature nan
+expect 2 'seconds' generate --seconds 0
+expect 2 'flugelhorn' generate --ensemble piano,flugelhorn
+expect 2 'type' convert a b --type q4_0
+expect 0 '' --help
+expect 0 '' generate --help
+
+# What the world gets wrong.
+expect 1 'none.mid: .*check the name' tokens none.mid
+expect 1 'byte' tokens "$songs/edge-cases/test-corrupt-file-missing-byte.mid"
+expect 1 'not-a-midi' roll "$songs/edge-cases/test-not-a-midi-file.mid"
+expect 1 'no notes to continue' generate --prompt "$songs/edge-cases/test-silence-end-of-track.mid"
+expect 1 'folder' generate --seconds 1 -o nowhere/song.mid
+head -c 100000 "$source/models/mini-q8_0.gguf" >short.gguf
+expect 1 'short.gguf' generate --model short.gguf
+expect 1 'short.gguf' info short.gguf
+[[ -z $(find . -name '*.mid*' -o -name '*.svg*') ]] || fail "a failed command left files: $(ls)"
+
+# Music.
+expect 0 '' generate --seed 7 --seconds 4 -o a.mid --roll a.svg --threads 1
+expect 0 '' generate --seed 7 --seconds 4 -o b.mid --threads 2 --json
+grep -q '"notes"' out || fail "no JSON report"
+expect 0 '' generate --seed 7 --seconds 4 -o - --threads 2
+cp out c.mid
+same a.mid b.mid
+same a.mid c.mid
+grep -q '<svg' a.svg || fail "a.svg is no picture"
+expect 0 '' generate --seed 8 --notes 12
+"$program" tokens midinfinite-8.mid >notes
+(($(wc -l <notes) == 12)) || fail "--notes 12 made $(wc -l <notes)"
+
+# A prompt's notes stand unchanged, and what is new begins at its last onset, for the ensemble that was asked for.
+"$program" tokens "$songs/strawberry.mid" | sort >prompt
+expect 0 '' generate --seed 7 --seconds 3 --prompt "$songs/strawberry.mid" --ensemble violin -o continued.mid
+"$program" tokens continued.mid | sort >all
+[[ -z $(comm -23 prompt all) ]] || fail "the prompt's notes changed"
+comm -13 prompt all | awk '{ if ($3 < 11000 + 40 * 128 || $3 >= 11000 + 41 * 128) exit 1 }' || fail "somebody else played"
+
+# Ctrl-C writes what exists.
+"$program" generate --seed 7 --seconds 100000 -o stopped.mid >/dev/null 2>&1 &
+sleep 2
+kill -INT $!
+got=0
+wait $! || got=$?
+[[ $got == 130 ]] || fail "Ctrl-C: exit code $got"
+"$program" tokens stopped.mid | grep -q . || fail "Ctrl-C wrote no music"
+
+# A full disk.
+expect 1 'No space left|/dev/full' generate --seed 7 --seconds 1 -o /dev/full
+(ulimit -f 1; "$program" roll "$songs/strawberry.mid" -o big.svg 2>err) && fail "a roll larger than the limit was written"
+[[ -z $(find . -name 'big.svg*') ]] || fail "a part of a file was left: $(ls big.svg*)"
+
+"$program" score --json "$songs/pop909-001.mid" --threads 2 >out
+grep -q '"nats_per_event"' out || fail "score gives no JSON"
+
+((failures == 0)) || exit 1
+echo "the command line keeps its contract"
