@@ -5,8 +5,8 @@
 
 #include <bit>
 
-#include "base/result.h"
 #include "base/float16.h"
+#include "base/result.h"
 
 namespace midinf {
 namespace {
