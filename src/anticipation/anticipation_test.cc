@@ -50,18 +50,6 @@ TEST(SlotGrammar, AllowsNoControlAndNoSpecialId) {
     for (const RowRange& range : narrowed(SlotGrammar(), at(slot, {}, 0)).ranges()) EXPECT_LE(range.end, kControlBase);
 }
 
-TEST(SlotGrammar, NoNoteIsStruckTwiceAtOneInstant) {
-  const std::vector<Triplet> history{note(90, 0, 50), note(100, 0, 60), note(100, 5, 61), note(100, 128, 36)};
-  StepContext context = at(Slot::kNote, history, 100, 40);
-  context.drawn.onset = 60;  // 100 in stream time
-  const RowRanges rows = narrowed(SlotGrammar(), context);
-  EXPECT_EQ(rows.size(), kNoteRows.size() + 1 - 3);
-  for (std::size_t i = 1; i < history.size(); ++i) EXPECT_FALSE(rows.contains(history[i].note));
-  EXPECT_TRUE(rows.contains(history[0].note));
-  context.drawn.onset = 61;
-  EXPECT_EQ(narrowed(SlotGrammar(), context).size(), kNoteRows.size() + 1);
-}
-
 TEST(Ensemble, LeavesOnlyItsInstrumentsAndRest) {
   const std::vector<int> trio{0, 33, 128};
   const RowRanges rows = narrowed(Ensemble(trio), at(Slot::kNote, {}, 0));

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tokens/triplets.h"
+#include "tokens/vocabulary.h"
 
 namespace midinf {
 
@@ -20,19 +20,11 @@ RowRanges slot_rows(Slot slot) {
 
 void SlotGrammar::narrow(const StepContext& context, RowRanges& allowed) const {
   allowed.intersect(slot_rows(context.slot));
-  if (context.slot == Slot::kOnset) {
-    // The window policy re-bases before the range ends, so `earliest` lies inside it; the clamp keeps a caller's
-    // mistake from leaving no id at all.
-    const auto earliest = std::clamp<std::int64_t>((context.now - context.window_origin).count(), 0, kMaxOnset - 1);
-    allowed.remove({kOnsetBase, kOnsetBase + static_cast<TokenId>(earliest)});
-  }
-  if (context.slot == Slot::kNote) {
-    const Ticks10ms onset = Ticks10ms(context.drawn.onset) + context.window_origin;
-    for (auto event = context.history.rbegin(); event != context.history.rend(); ++event) {
-      if (is_separator(*event) || onset_of(*event) != onset) break;
-      if (is_note(*event)) allowed.remove({event->note, event->note + 1});
-    }
-  }
+  if (context.slot != Slot::kOnset) return;
+  // The window policy re-bases before the range ends, so `earliest` lies inside it; the clamp keeps a caller's mistake
+  // from leaving no id at all.
+  const auto earliest = std::clamp<std::int64_t>((context.now - context.window_origin).count(), 0, kMaxOnset - 1);
+  allowed.remove({kOnsetBase, kOnsetBase + static_cast<TokenId>(earliest)});
 }
 
 }  // namespace midinf
