@@ -9,9 +9,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 version=0.3.36
 venv=bench/.venv-llama
 build=${MIDINF_BUILD:-build/test}
-work=build/llama_cpp
+mkdir -p build
+work=$(mktemp -d build/llama_cpp-XXXXXX)
+trap 'rm -rf "$work"' EXIT
 ids=tests/data/golden/valid-2rows.u16
-mkdir -p "$work"
 
 if ! "$venv/bin/python" -c "import llama_cpp; assert llama_cpp.__version__ == '$version'" 2>/dev/null; then
   python3 -m venv --clear "$venv" || { echo "python3 has no venv: install python3-venv" >&2; exit 1; }
@@ -44,5 +45,4 @@ compare() { # compare LIMIT MODEL, in nats a slot
 }
 compare 1e-3 models/mini-q8_0.gguf
 compare 1e-5 "$work/f32.gguf"
-rm -rf "$work"
 exit "$status"
