@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "midi/smf_reader.h"
 #include "midi/smf_writer.h"
+#include "model_report.h"
 #include "render_wav.h"
 #include "roll_svg.h"
 #include "stream/generator.h"
@@ -189,7 +190,7 @@ Result<int> generate(const GenerateArguments& arguments) {
                        {"seconds", files->sound->duration.count()},
                        {"peak_dbfs", files->sound->peak_dbfs},
                        {"rms_dbfs", files->sound->rms_dbfs}};
-    fmt::print(out, "{}\n", report.dump(1));
+    fmt::print(out, "{}\n", to_text(report));
   } else {
     std::string names;
     for (const int instrument : players)

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "engine.h"
 #include "midi/smf_reader.h"
+#include "model_report.h"
 #include "score.h"
 #include "terminal.h"
 
@@ -71,7 +72,7 @@ Result<int> score(const ScoreArguments& arguments) {
       report["files"].push_back(to_json(scores[i]));
       report["files"].back()["file"] = arguments.files[i];
     }
-    fmt::print("{}\n", report.dump(1));
+    fmt::print("{}\n", to_text(report));
     return kDone;
   }
   for (std::size_t i = 0; i < scores.size(); ++i) print_line(arguments.files[i], scores[i]);

@@ -8,6 +8,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "model_report.h"
+
 namespace midinf::cli {
 namespace {
 
@@ -22,7 +24,7 @@ extern "C" void on_signal(int signal) {
 }  // namespace
 
 int report(const Error& error) {
-  fmt::print(stderr, "midinfinite: {}\n", error.to_string());
+  fmt::print(stderr, "midinfinite: {}\n", printable(error.to_string()));
   return kFailed;
 }
 

@@ -6,7 +6,7 @@ model=$MIDINF_SHARED/models/mini valid=$MIDINF_SHARED/golden/valid.u16
 for file in "$model/config.json" "$valid"; do
   [[ -f $file ]] || { echo "$file is missing: set MIDINF_SHARED to the folder that has it" >&2; exit 1; }
 done
-nats() { "$MIDINF_PROGRAM" score --tokens --exact --json --model "$1" "$valid" | sed -n 's/^ "nats_per_event": \([0-9.]*\).*/\1/p'; }
+nats() { "$MIDINF_PROGRAM" score --tokens --exact --json --model "$1" "$valid" | sed -n 's/^  "nats_per_event": \([0-9.]*\).*/\1/p'; }
 f32=$(nats "$model")
 q8=$(nats models/mini-q8_0.gguf)
 echo "nats per event: float32 $f32, q8_0 $q8"
