@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
-#include "anticipation/ensemble.h"
 #include "anticipation/reference_rules.h"
 #include "anticipation/slot_grammar.h"
 #include "base/result.h"
 #include "sampling/draw.h"
-#include "sampling/filters.h"
 #include "sampling/random.h"
 #include "tokens/operations.h"
 #include "tokens/triplets.h"
@@ -18,18 +16,6 @@ namespace {
 
 constexpr std::size_t kMostHistory = 1'000'000;
 constexpr std::size_t kProcessorHistory = 1'024;
-
-std::vector<std::unique_ptr<LogitProcessor>> make_processors(const GeneratorSettings& settings) {
-  std::vector<std::unique_ptr<LogitProcessor>> chain;
-  if (settings.reference)
-    chain.push_back(std::make_unique<ReferenceRules>());
-  else
-    chain.push_back(std::make_unique<SlotGrammar>());
-  if (!settings.ensemble.empty()) chain.push_back(std::make_unique<Ensemble>(settings.ensemble));
-  chain.push_back(std::make_unique<Temperature>(settings.temperature));
-  chain.push_back(std::make_unique<TopP>(settings.top_p));
-  return chain;
-}
 
 }  // namespace
 
@@ -49,7 +35,7 @@ Prompt continue_piece(std::span<const Note> notes) {
   return prompt;
 }
 
-Generator::Generator(GeneratorSettings settings, Prompt prompt)
+Generator::Generator(Settings settings, Prompt prompt)
     : settings_(std::move(settings)),
       processors_(make_processors(settings_)),
       history_(std::move(prompt.events)),

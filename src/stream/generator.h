@@ -6,25 +6,15 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <span>
 #include <vector>
 
+#include "anticipation/settings.h"
 #include "anticipation/window.h"
 #include "base/note.h"
 #include "base/row_ranges.h"
-#include "sampling/logit_processor.h"
 
 namespace midinf {
-
-/// What a listener may choose.
-struct GeneratorSettings {
-  std::uint64_t seed = 0;
-  double temperature = 1.0;   ///< 0 is greedy
-  double top_p = 0.98;        ///< nucleus; 0 is greedy, 1 keeps every id
-  std::vector<int> ensemble;  ///< instruments that may play, 0..128; empty: all
-  bool reference = false;     ///< the reference's rules and window, for golden tests (docs/deviations.md)
-};
 
 /// Music that stands before the first generated event.
 struct Prompt {
@@ -48,8 +38,8 @@ struct LogitRequest {
 /// Draws events for ever. Owns its history; holds no network, no thread, no clock. [worker]
 class Generator {
  public:
-  /// Precondition: settings.ensemble holds instruments 0..128; the prompt's onsets do not decrease.
-  Generator(GeneratorSettings settings, Prompt prompt);
+  /// Precondition: check_settings(settings); the prompt's onsets do not decrease.
+  Generator(Settings settings, Prompt prompt);
 
   /// Valid until the next call of accept.
   LogitRequest request();
@@ -72,8 +62,8 @@ class Generator {
   void end_event();
   [[nodiscard]] StepContext context() const;
 
-  GeneratorSettings settings_;
-  std::vector<std::unique_ptr<LogitProcessor>> processors_;
+  Settings settings_;
+  std::vector<std::shared_ptr<const LogitProcessor>> processors_;
   std::vector<Triplet> history_;
   Ticks10ms now_;
   Window window_;
