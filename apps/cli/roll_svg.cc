@@ -1,4 +1,4 @@
-// Draws the piano roll. From top to bottom: percussion lanes, colours, text, layout, shapes, document.
+// Draws the piano roll. From top to bottom: layout, instruments, shapes, document. Colours and words: roll_style.cc.
 // Positions are integers in tenths of a unit until they become text: short numbers, and no rounding error adds up in
 // the relative coordinates of a path.
 #include "roll_svg.h"
@@ -20,168 +20,10 @@
 
 #include "base/general_midi.h"
 #include "base/result.h"
+#include "roll_style.h"
 
 namespace midinf::cli {
 namespace {
-
-// --- Percussion -----------------------------------------------------------------------------------------------------
-
-constexpr std::array<std::string_view, 7> kDrumFamilyNames = {
-    "Percussion", "Hand drums", "Cymbals", "Hi-hat", "Toms", "Snare", "Kick"};  // from top to bottom
-constexpr std::string_view kDrumFamilyLetters = "pdchtsk";
-
-// The General MIDI 2 percussion keys from 27 on, and the family of each as its letter.
-constexpr int kFirstDrumKey = 27;
-constexpr std::array<std::string_view, 61> kDrumNames = {
-    "High Q",         "Slap",           "Scratch push",   "Scratch pull",  "Sticks",
-    "Square click",   "Metronome",      "Metronome bell", "Kick 2",        "Kick",
-    "Side stick",     "Snare",          "Hand clap",      "Snare 2",       "Floor tom low",
-    "Closed hi-hat",  "Floor tom high", "Pedal hi-hat",   "Low tom",       "Open hi-hat",
-    "Low-mid tom",    "High-mid tom",   "Crash",          "High tom",      "Ride",
-    "China",          "Ride bell",      "Tambourine",     "Splash",        "Cowbell",
-    "Crash 2",        "Vibraslap",      "Ride 2",         "High bongo",    "Low bongo",
-    "Mute conga",     "High conga",     "Low conga",      "High timbale",  "Low timbale",
-    "High agogo",     "Low agogo",      "Cabasa",         "Maracas",       "Short whistle",
-    "Long whistle",   "Short guiro",    "Long guiro",     "Claves",        "High wood block",
-    "Low wood block", "Mute cuica",     "Open cuica",     "Mute triangle", "Open triangle",
-    "Shaker",         "Jingle bell",    "Bell tree",      "Castanets",     "Mute surdo",
-    "Open surdo"};
-constexpr std::string_view kDrumFamilyOfKey = "ppppppppkkssssthththttctcccpcpcpcdddddddpppppppppppppppppppdd";
-static_assert(kDrumFamilyOfKey.size() == kDrumNames.size());
-
-/// Its index in kDrumNames, or nothing for a key that General MIDI leaves open.
-std::optional<std::size_t> named_drum(int pitch) {
-  const int index = pitch - kFirstDrumKey;
-  if (index < 0 || index >= static_cast<int>(kDrumNames.size())) return std::nullopt;
-  return static_cast<std::size_t>(index);
-}
-
-std::size_t drum_family(int pitch) {
-  const auto index = named_drum(pitch);
-  return index ? kDrumFamilyLetters.find(kDrumFamilyOfKey[*index]) : 0;
-}
-
-// --- Colours --------------------------------------------------------------------------------------------------------
-
-constexpr std::string_view kPage = "#0f1118";
-constexpr std::string_view kRollBack = "#171a24";
-constexpr std::string_view kBlackKeyRow = "#13161f";
-constexpr std::string_view kLineStrong = "#323848";
-constexpr std::string_view kLineWeak = "#1f2431";
-constexpr std::string_view kTextStrong = "#f1f3f8";
-constexpr std::string_view kText = "#d3d8e4";
-constexpr std::string_view kTextMuted = "#8f98ad";
-constexpr std::string_view kDrumColour = "#e9e4d8";
-
-// Found by a search for the largest smallest distance (OKLab) among all pairs, as seen with normal vision, protanopia,
-// deuteranopia and tritanopia (Machado et al. 2009), on the dark page and without muddy tones: 0.083 for all 16 and the
-// drums' colour. The order is farthest first, so that few instruments are far apart: 0.17 for the first four.
-constexpr std::array<std::string_view, 16> kPalette = {"#5ea8f9", "#f99532", "#aefe92", "#b75b97", "#dc532d", "#bd89c2",
-                                                       "#f1a3c2", "#fbd509", "#9862cb", "#7783fe", "#98dcfb", "#aab97f",
-                                                       "#e76889", "#15985b", "#addb88", "#9dbdff"};
-
-// Each GM family's own place in the palette, so that a piano tends to be blue in every picture.
-constexpr std::array<int, 16> kFamilyColour = {
-    /*piano*/ 0,    /*chromatic*/ 14, /*organ*/ 8,       /*guitar*/ 2,
-    /*bass*/ 1,     /*strings*/ 6,    /*ensemble*/ 5,    /*brass*/ 4,
-    /*reed*/ 3,     /*pipe*/ 7,       /*lead*/ 9,        /*pad*/ 10,
-    /*effects*/ 15, /*ethnic*/ 13,    /*percussive*/ 12, /*sounds*/ 11};
-
-// --- Text -----------------------------------------------------------------------------------------------------------
-
-/// The length of the valid UTF-8 sequence at the start of `text`, or 0; `code` receives its code point.
-std::size_t utf8_sequence(std::string_view text, char32_t& code) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xC0 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF8 ? 4
-                                           : 0;
-  if (length == 0 || length > text.size()) return 0;
-  code = length == 1 ? lead : lead & (0x7F >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-    code = (code << 6) | (byte(i) & 0x3F);
-  }
-  constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  return code >= kSmallest[length] && code <= 0x10FFFF ? length : 0;
-}
-
-/// `text` as XML character data of at most `max_width` columns (wide scripts take two); an ellipsis where it is cut.
-std::string xml_text(std::string_view text, int max_width) {
-  std::string out;
-  int width = 0;
-  while (!text.empty()) {
-    char32_t code = 0;
-    const std::size_t length = utf8_sequence(text, code);
-    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
-    width += code >= 0x1100 ? 2 : 1;
-    if (width > max_width) return out + "…";
-    text.remove_prefix(character.size());
-    // XML has no place for surrogates, U+FFFE, U+FFFF and the control characters, not even escaped.
-    const bool forbidden = length == 0 || (code >= 0xD800 && code < 0xE000) || code == 0xFFFE || code == 0xFFFF;
-    if (forbidden) {
-      out += "\uFFFD";
-    } else if (code < 0x20 || (code >= 0x7F && code < 0xA0)) {
-      out += ' ';
-    } else if (code == '&') {
-      out += "&amp;";
-    } else if (code == '<') {
-      out += "&lt;";
-    } else if (code == '>') {
-      out += "&gt;";
-    } else {
-      out += character;
-    }
-  }
-  return out;
-}
-
-/// 1234567 as "1,234,567".
-std::string with_commas(std::size_t number) {
-  std::string digits = fmt::format("{}", number);
-  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
-  return digits;
-}
-
-std::string counted(std::size_t number, std::string_view what) {
-  return fmt::format("{} {}{}", with_commas(number), what, number == 1 ? "" : "s");
-}
-
-/// "12 s" for pieces of up to 90 s (`long_piece` false), else "1:02" or "1:02:03"; tenths only where they matter.
-std::string time_text(double seconds, bool long_piece) {
-  const double tenths = std::round(seconds * 10);
-  if (!long_piece) return fmt::format("{:g} s", tenths / 10);
-  const double whole = std::floor(tenths / 10);
-  const double hours = std::floor(whole / 3600);
-  const double minutes = std::floor((whole - hours * 3600) / 60);
-  const double rest = whole - hours * 3600 - minutes * 60;
-  return hours > 0 ? fmt::format("{:.0f}:{:02.0f}:{:02.0f}", hours, minutes, rest)
-                   : fmt::format("{:.0f}:{:02.0f}", minutes, rest);
-}
-
-std::string note_name(int pitch) {
-  constexpr std::string_view kNames[] = {"C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"};
-  return fmt::format("{}{}", kNames[pitch % 12], pitch / 12 - 1);
-}
-
-/// Appends `tenths` / 10 in the shortest form, parted from a number before it.
-void put(std::string& out, int tenths) {
-  if (tenths < 0) {
-    out += '-';
-    tenths = -tenths;
-  } else if (!out.empty() && out.back() >= '0' && out.back() <= '9') {
-    out += ' ';
-  }
-  if (tenths >= 10 || tenths == 0) fmt::format_to(std::back_inserter(out), "{}", tenths / 10);
-  if (tenths % 10 != 0) fmt::format_to(std::back_inserter(out), ".{}", tenths % 10);
-}
-
-int to_tenths(double units) {
-  return static_cast<int>(std::lround(units * 10));
-}
 
 // --- Layout ---------------------------------------------------------------------------------------------------------
 
@@ -214,6 +56,7 @@ struct Layout {
   [[nodiscard]] double row_top(int row) const { return top + row * row_step; }
   [[nodiscard]] double x(double seconds_into_row) const { return left + seconds_into_row * units_per_second(); }
   [[nodiscard]] double key_top(int pitch) const { return (high - pitch) * key_height; }
+  [[nodiscard]] std::string time(double at) const { return time_text(at, seconds > 90); }
 };
 
 double onset_of(const Note& note) {
@@ -250,8 +93,7 @@ void lay_out_drums(Layout& layout, const std::bitset<128>& used) {
     for (int pitch = 127; pitch >= 0; --pitch) {
       if (!used.test(static_cast<std::size_t>(pitch)) || drum_family(pitch) != family) continue;
       if (named) {
-        const auto index = named_drum(pitch);
-        layout.lanes.push_back(index ? std::string(kDrumNames[*index]) : fmt::format("Key {}", pitch));
+        layout.lanes.push_back(drum_name(pitch));
       } else if (!has_lane) {
         layout.lanes.emplace_back(kDrumFamilyNames[family]);
       }
@@ -307,11 +149,11 @@ Layout lay_out(std::span<const Note> notes, std::optional<double> prompt_end) {
 
 struct Instrument {
   int number = 0;
-  std::size_t notes = 0;
+  std::int64_t notes = 0;
   double mean_ticks = 0;
   int low = 127, high = 0;
-  int colour = 0;  ///< palette index; from 16 on with a pattern
-  int order = 0;   ///< of drawing: long notes first, so that short ones lie on top
+  int order = 0;  ///< of drawing: long notes first, so that short ones lie on top
+  Paint paint;
 };
 
 /// The instruments that play, most notes first, drums last.
@@ -327,53 +169,23 @@ std::vector<Instrument> list_instruments(std::span<const Note> notes) {
     instrument.high = std::max<int>(instrument.high, note.pitch);
   }
   std::vector<Instrument> list;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(list), [](const Instrument& i) { return i.notes > 0; });
-  for (Instrument& instrument : list) instrument.mean_ticks /= static_cast<double>(instrument.notes);
-  std::sort(list.begin(), list.end(), [](const Instrument& a, const Instrument& b) {
-    return std::tuple(a.number == kDrums, b.notes, a.number) < std::tuple(b.number == kDrums, a.notes, b.number);
-  });
-
-  // First each family's leading player takes the family's colour, then the others take what is left.
-  std::vector<int> uncoloured;
-  std::bitset<kPalette.size()> taken;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (list[i].number == kDrums) continue;
-    const auto colour = static_cast<std::size_t>(kFamilyColour[static_cast<std::size_t>(list[i].number / 8)]);
-    if (taken.test(colour)) {
-      uncoloured.push_back(static_cast<int>(i));
-    } else {
-      taken.set(colour);
-      list[i].colour = static_cast<int>(colour);
-    }
+  for (Instrument& instrument : all) {
+    if (instrument.notes == 0) continue;
+    instrument.mean_ticks /= static_cast<double>(instrument.notes);
+    list.push_back(instrument);
   }
-  int next = 0;
-  for (const int i : uncoloured) {
-    while (next < static_cast<int>(taken.size()) && taken.test(static_cast<std::size_t>(next))) ++next;
-    list[static_cast<std::size_t>(i)].colour = next++;
-  }
+  std::ranges::sort(list, {}, [](const Instrument& i) { return std::tuple(i.number == kDrums, -i.notes, i.number); });
 
-  std::vector<std::size_t> order(list.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(list[b].mean_ticks, a) < std::pair(list[a].mean_ticks, b);
-  });
-  for (std::size_t i = 0; i < order.size(); ++i) list[order[i]].order = static_cast<int>(i);
+  std::vector<int> numbers;
+  for (const Instrument& instrument : list) numbers.push_back(instrument.number);
+  std::vector<Paint> paints = choose_paints(numbers);
+  for (std::size_t i = 0; i < list.size(); ++i) list[i].paint = std::move(paints[i]);
+
+  std::vector<Instrument*> longest_first;
+  for (Instrument& instrument : list) longest_first.push_back(&instrument);
+  std::ranges::sort(longest_first, {}, [](const Instrument* i) { return std::pair(-i->mean_ticks, i); });
+  for (int order = 0; Instrument * instrument : longest_first) instrument->order = order++;
   return list;
-}
-
-/// A `fill` value for the instrument; beyond the palette a pattern, which `defs` receives.
-std::string paint(const Instrument& instrument, std::string& defs) {
-  if (instrument.number == kDrums) return std::string(kDrumColour);
-  const auto colour = kPalette[static_cast<std::size_t>(instrument.colour) % kPalette.size()];
-  const int cycle = instrument.colour / static_cast<int>(kPalette.size());
-  if (cycle == 0) return std::string(colour);
-  // Dark stripes in four directions, then light ones: 8 x 16 hold all 128 programs.
-  fmt::format_to(std::back_inserter(defs),
-                 R"svg(<pattern id="mr-p{0}" width="5" height="5" patternUnits="userSpaceOnUse" )svg"
-                 R"svg(patternTransform="rotate({1})"><path fill="{2}" d="M0 0h5v5h-5z"/><path fill="{3}" d="M0 )svg"
-                 R"svg(0h2v5h-2z"/></pattern>)svg",
-                 instrument.number, (cycle - 1) % 4 * 45 + 45, colour, cycle <= 4 ? "#10131b" : "#fff");
-  return fmt::format("url(#mr-p{})", instrument.number);
 }
 
 // --- Shapes ---------------------------------------------------------------------------------------------------------
@@ -381,6 +193,10 @@ std::string paint(const Instrument& instrument, std::string& defs) {
 constexpr std::size_t kRoundedMax = 8000;  // shapes; beyond it notes are plain strokes, merged where they touch
 constexpr std::size_t kShapesMax = 50000;
 constexpr int kMaxInset = 2;
+
+int to_tenths(double units) {
+  return static_cast<int>(std::lround(units * 10));
+}
 
 /// One note, or the part of it that lies in one row. Tenths of a unit; y is the middle.
 struct Shape {
@@ -409,7 +225,7 @@ std::vector<int> find_insets(std::span<const Note> notes, const std::array<int, 
     const Note& note = notes[i];
     return std::tuple(note.pitch, note.onset, draw_order[note.instrument], note.duration, note.velocity);
   };
-  std::sort(sorted.begin(), sorted.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+  std::ranges::sort(sorted, {}, key);
   std::vector<int> insets(notes.size(), 0);
   std::vector<std::size_t> sounding;  // of one pitch, the last note of each instrument
   int pitch = -1;
@@ -434,10 +250,30 @@ std::vector<int> find_insets(std::span<const Note> notes, const std::array<int, 
 /// What is drawn, and how.
 struct Drawing {
   std::map<LayerKey, std::vector<Shape>> layers;
-  std::size_t shapes = 0;
   std::size_t every = 1;  ///< of the shapes, one in so many is kept
   bool rounded = true;
 };
+
+/// Sorts by key and time, and makes one of shapes that touch or overlap.
+void merge_touching(std::vector<Shape>& shapes) {
+  std::ranges::sort(shapes, {}, [](const Shape& s) { return std::tuple(s.y, s.x, s.width); });
+  std::size_t kept = 0;
+  for (std::size_t i = 1; i < shapes.size(); ++i) {
+    Shape& last = shapes[kept];
+    if (shapes[i].y == last.y && shapes[i].x <= last.x + last.width + 2) {
+      last.width = std::max(last.width, shapes[i].x + shapes[i].width - last.x);
+    } else {
+      shapes[++kept] = shapes[i];
+    }
+  }
+  shapes.resize(kept + 1);
+}
+
+void keep_every(std::vector<Shape>& shapes, std::size_t step) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < shapes.size(); i += step) shapes[kept++] = shapes[i];
+  shapes.resize(kept);
+}
 
 /// Cuts the notes at the rows' ends and sorts the parts into layers.
 Drawing place_notes(std::span<const Note> notes, const std::vector<Instrument>& instruments, const Layout& layout) {
@@ -467,36 +303,30 @@ Drawing place_notes(std::span<const Note> notes, const std::vector<Instrument>& 
       shapes.push_back({x, to_tenths(layout.row_top(row) + middle), width});
     }
   }
+  std::size_t count = 0;
   for (auto& [key, shapes] : drawing.layers) {
-    std::sort(shapes.begin(), shapes.end());
-    if (!drawing.rounded) {
-      std::sort(shapes.begin(), shapes.end(), [](const Shape& a, const Shape& b) {
-        return std::tuple(a.y, a.x, a.width) < std::tuple(b.y, b.x, b.width);
-      });
-      std::size_t kept = 0;
-      for (std::size_t i = 1; i < shapes.size(); ++i) {
-        Shape& last = shapes[kept];
-        if (shapes[i].y == last.y && shapes[i].x <= last.x + last.width + 2) {
-          last.width = std::max(last.width, shapes[i].x + shapes[i].width - last.x);
-        } else {
-          shapes[++kept] = shapes[i];
-        }
-      }
-      shapes.resize(kept + 1);
-    }
-    drawing.shapes += shapes.size();
+    if (drawing.rounded)
+      std::ranges::sort(shapes);
+    else
+      merge_touching(shapes);
+    count += shapes.size();
   }
-  if (drawing.shapes > kShapesMax) {
-    drawing.every = (drawing.shapes + kShapesMax - 1) / kShapesMax;
-    drawing.shapes = 0;
-    for (auto& [key, shapes] : drawing.layers) {
-      std::size_t kept = 0;
-      for (std::size_t i = 0; i < shapes.size(); i += drawing.every) shapes[kept++] = shapes[i];
-      shapes.resize(kept);
-      drawing.shapes += kept;
-    }
-  }
+  drawing.every = std::max<std::size_t>(1, (count + kShapesMax - 1) / kShapesMax);
+  if (drawing.every > 1)
+    for (auto& [key, shapes] : drawing.layers) keep_every(shapes, drawing.every);
   return drawing;
+}
+
+/// Appends `tenths` / 10 in the shortest form, parted from a number before it.
+void put(std::string& out, int tenths) {
+  if (tenths < 0) {
+    out += '-';
+    tenths = -tenths;
+  } else if (!out.empty() && out.back() >= '0' && out.back() <= '9') {
+    out += ' ';
+  }
+  if (tenths >= 10 || tenths == 0) fmt::format_to(std::back_inserter(out), "{}", tenths / 10);
+  if (tenths % 10 != 0) fmt::format_to(std::back_inserter(out), ".{}", tenths % 10);
 }
 
 /// Rectangles of one height; half the rounding lies outside them, where the stroke is.
@@ -559,14 +389,13 @@ class Document {
 };
 
 /// Places the legend's entries from `top` on, wrapping; returns the bottom of the last line.
-double draw_legend(Document& out, std::span<const Instrument> instruments, std::span<const std::string> paints,
-                   double top) {
+double draw_legend(Document& out, std::span<const Instrument> instruments, double top) {
   const bool many = instruments.size() > 24;
   const double size = many ? 11.5 : 13, line = many ? 19 : 24;
   double x = kMargin, y = top;
-  for (std::size_t i = 0; i < instruments.size(); ++i) {
-    const std::string_view name = instrument_name(instruments[i].number);
-    const std::string count = with_commas(instruments[i].notes);
+  for (const Instrument& instrument : instruments) {
+    const std::string_view name = instrument_name(instrument.number);
+    const std::string count = with_commas(instrument.notes);
     // No font is known here: reckon with a wide one.
     const double width =
         19 + static_cast<double>(name.size()) * size * 0.56 + 7 + static_cast<double>(count.size()) * 7.5;
@@ -574,17 +403,14 @@ double draw_legend(Document& out, std::span<const Instrument> instruments, std::
       x = kMargin;
       y += line;
     }
-    out.add(R"(<rect x="{:.1f}" y="{:.1f}" width="12" height="12" rx="3.5" fill="{}"/>)", x, y - 6, paints[i]);
+    out.add(R"(<rect x="{:.1f}" y="{:.1f}" width="12" height="12" rx="3.5" fill="{}"/>)", x, y - 6,
+            instrument.paint.fill);
     out.add(R"(<text x="{:.1f}" y="{:.1f}" font-size="{}" fill="{}">{}<tspan dx="6" font-size="11" )"
             R"(fill="{}">{}</tspan></text>)",
             x + 19, y + 4.5, size, kText, name, kTextMuted, count);
     x += width + 22;
   }
   return y + line / 2;
-}
-
-bool is_black_key(int pitch) {
-  return (0b010101001010 >> (pitch % 12)) & 1;
 }
 
 /// What is the same in every row: keyboard, key rows, note names, drum lanes. y runs from the row's top.
@@ -635,22 +461,9 @@ void define_row(Document& out, const Layout& layout) {
   out.add("</g>");
 }
 
-constexpr double kLabelDistance = 72;
-
-/// The lines of time: labelled ones a comfortable distance apart, weak ones between them.
+/// The lines of time: labelled ones, weak ones between them.
 void draw_time(Document& out, const Layout& layout) {
-  static constexpr std::array<double, 16> kSteps = {0.5, 1,   2,   5,   10,   15,   30,   60,
-                                                    120, 300, 600, 900, 1800, 3600, 7200, 14400};
-  static constexpr std::array<double, 16> kMinorSteps = {0.1, 0.5, 0.5, 1,   2,   5,   5,    15,
-                                                         30,  60,  120, 300, 300, 900, 1800, 3600};
-  std::size_t chosen = 0;
-  while (chosen + 1 < kSteps.size() && kSteps[chosen] * layout.units_per_second() < kLabelDistance) ++chosen;
-  double step = kSteps[chosen], minor = kMinorSteps[chosen];
-  while (step * layout.units_per_second() < kLabelDistance) {
-    step *= 2;
-    minor *= 2;
-  }
-  const bool long_piece = layout.seconds > 90;
+  const auto [step, minor] = time_grid(layout.units_per_second());
   std::string strong, weak;
   for (int row = 0; row < layout.rows; ++row) {
     const double start = row * layout.row_seconds, top = layout.row_top(row);
@@ -663,7 +476,7 @@ void draw_time(Document& out, const Layout& layout) {
       const bool labelled = std::abs(steps - std::round(steps)) < 1e-6;
       fmt::format_to(std::back_inserter(labelled ? strong : weak), "M{:.1f} {:.1f}v{:.1f}", x, top, layout.row_height);
       if (!labelled) continue;
-      const std::string label = time_text(seconds, long_piece);
+      const std::string label = layout.time(seconds);
       // The last label of a row must not run off the page.
       const double x_most = kWidth - 8 - static_cast<double>(label.size()) * 3.4;
       out.add(R"(<text x="{:.1f}" y="{:.1f}">{}</text>)", std::min(x, x_most), top + layout.row_height + 16, label);
@@ -690,33 +503,29 @@ void draw_prompt(Document& out, const Layout& layout, double prompt_end) {
 }
 
 void draw_notes(Document& out, const Drawing& drawing, const std::vector<Instrument>& instruments,
-                std::span<const std::string> paints, const Layout& layout) {
-  std::vector<std::size_t> by_order(instruments.size());
-  for (std::size_t i = 0; i < instruments.size(); ++i) by_order[static_cast<std::size_t>(instruments[i].order)] = i;
+                const Layout& layout) {
   Document defs, glow, notes;
   int index = 0;
   for (const auto& [key, shapes] : drawing.layers) {
-    const std::size_t which = by_order[static_cast<std::size_t>(key.order)];
-    const bool drum = instruments[which].number == kDrums;
+    const Instrument& instrument = *std::ranges::find(instruments, key.order, &Instrument::order);
+    const std::string& fill = instrument.paint.fill;
+    const bool drum = instrument.number == kDrums;
     double height = drum ? layout.lane_height - 4 : std::max(layout.key_height - 0.6, 2.4);
     for (int i = 0; i < key.inset; ++i) height = std::max(height * 0.55, 1.2);
     const int tenths = to_tenths(height);
     const std::string_view opacity = kOpacity[static_cast<std::size_t>(key.loudness)];
     if (!drawing.rounded) {
-      notes.add(R"(<path stroke="{}" stroke-width="{:.1f}" opacity="{}" d=")", paints[which], height, opacity);
-      notes.append(plain_path(shapes));
-      notes.line(R"("/>)");
+      notes.line(R"(<path stroke="{}" stroke-width="{:.1f}" opacity="{}" d="{}"/>)", fill, height, opacity,
+                 plain_path(shapes));
       continue;
     }
     const int rounding = std::min(tenths, layout.rows == 1 ? 24 : 16);
-    defs.add(R"(<path id="mr-n{}" d=")", index);
-    defs.append(rounded_path(shapes, tenths, rounding));
-    defs.line(R"("/>)");
-    glow.add(R"(<use href="#mr-n{}" fill="{}"/>)", index, paints[which]);
+    defs.line(R"(<path id="mr-n{}" d="{}"/>)", index, rounded_path(shapes, tenths, rounding));
+    glow.add(R"(<use href="#mr-n{}" fill="{}"/>)", index, fill);
     // The stroke of the note's own colour rounds its corners; a wider one of the background's sets it off.
     notes.line(R"(<use href="#mr-n{0}" stroke="{1}" stroke-width="{2:.1f}"/><use href="#mr-n{0}" fill="{3}" )"
                R"(stroke="{3}" stroke-width="{4:.1f}" opacity="{5}"/>)",
-               index, kPage, rounding / 10.0 + (layout.rows == 1 ? 1.2 : 0.8), paints[which], rounding / 10.0, opacity);
+               index, kPage, rounding / 10.0 + (layout.rows == 1 ? 1.2 : 0.8), fill, rounding / 10.0, opacity);
     ++index;
   }
   out.line("<defs>{}</defs>", defs.take());
@@ -730,8 +539,8 @@ void draw_notes(Document& out, const Drawing& drawing, const std::vector<Instrum
 std::string describe(std::span<const Instrument> instruments, std::size_t notes, const Drawing& drawing,
                      const Layout& layout) {
   if (notes == 0) return "A piano roll without notes.";
-  std::string text = fmt::format("{} in {}, time from left to right", counted(notes, "note"),
-                                 time_text(layout.seconds, layout.seconds > 90));
+  std::string text =
+      fmt::format("{} in {}, time from left to right", counted(notes, "note"), layout.time(layout.seconds));
   text += layout.rows > 1 ? fmt::format(" in {} rows. ", layout.rows) : ". ";
   for (const Instrument& instrument : instruments) {
     text += fmt::format("{}: {}", instrument_name(instrument.number), counted(instrument.notes, "note"));
@@ -752,12 +561,8 @@ std::string roll_svg(std::span<const Note> notes, const RollOptions& options) {
   if (options.prompt_end) prompt_end = std::max(0.0, to_seconds(*options.prompt_end).count());
   Layout layout = lay_out(notes, prompt_end);
   const std::vector<Instrument> instruments = list_instruments(notes);
-  std::string patterns;
-  std::vector<std::string> paints;
-  for (const Instrument& instrument : instruments) paints.push_back(paint(instrument, patterns));
-
   Document legend;
-  const double legend_bottom = instruments.empty() ? 60 : draw_legend(legend, instruments, paints, 76);
+  const double legend_bottom = instruments.empty() ? 60 : draw_legend(legend, instruments, 76);
   const bool marked = prompt_end && *prompt_end <= layout.rows * layout.row_seconds;
   layout.top = std::round(legend_bottom + (marked ? 24 : 14));
   layout.height = std::ceil(layout.row_top(layout.rows - 1) + layout.row_height + 34);
@@ -772,7 +577,7 @@ std::string roll_svg(std::span<const Note> notes, const RollOptions& options) {
   out.line(R"(<title id="mr-title">{}</title>)", xml_text(title, 200));
   out.line(R"(<desc id="mr-desc">{}</desc>)", describe(instruments, notes.size(), drawing, layout));
   out.add("<defs>");
-  out.append(patterns);
+  for (const Instrument& instrument : instruments) out.append(instrument.paint.pattern);
   define_row(out, layout);
   out.line("</defs>");
   out.line(R"(<rect x=".5" y=".5" width="{}" height="{}" rx="14" fill="{}" stroke="#2b3140"/>)", kWidth - 1,
@@ -781,8 +586,7 @@ std::string roll_svg(std::span<const Note> notes, const RollOptions& options) {
            xml_text(title, 58));
   std::string facts = counted(notes.size(), "note");
   if (!notes.empty())
-    facts = fmt::format("{} · {} · {}", time_text(layout.seconds, layout.seconds > 90),
-                        counted(instruments.size(), "instrument"), facts);
+    facts = fmt::format("{} · {} · {}", layout.time(layout.seconds), counted(instruments.size(), "instrument"), facts);
   out.line(R"(<text x="{}" y="45" font-size="13" fill="{}" text-anchor="end">{}</text>)", kWidth - kMargin, kTextMuted,
            facts);
   out.append(legend.take());
@@ -791,7 +595,7 @@ std::string roll_svg(std::span<const Note> notes, const RollOptions& options) {
   draw_time(out, layout);
   out.line("</g>");
   if (marked) draw_prompt(out, layout, *prompt_end);
-  draw_notes(out, drawing, instruments, paints, layout);
+  draw_notes(out, drawing, instruments, layout);
   if (notes.empty())
     out.line(R"(<text x="{:.1f}" y="{:.1f}" font-size="15" fill="{}" text-anchor="middle">no notes</text>)",
              (layout.left + layout.right) / 2, layout.top + layout.row_height / 2 + 5, kTextMuted);
