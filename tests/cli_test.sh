@@ -52,6 +52,8 @@ cp out c.mid
 same a.mid b.mid
 same a.mid c.mid
 grep -q '<svg' a.svg || fail "a.svg is no picture"
+expect 0 '' roll a.mid -o - --json
+grep -q '<svg' out && grep -q '"notes"' err || fail "roll --json: no picture on standard output, or no report beside it"
 expect 0 '' generate --seed 8 --notes 12
 "$program" tokens midinfinite-8.mid >notes
 (($(wc -l <notes) == 12)) || fail "--notes 12 made $(wc -l <notes)"

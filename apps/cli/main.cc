@@ -105,6 +105,7 @@ Run add_roll(CLI::App& command) {
   command
       .add_option("-o,--output", arguments->output, "the SVG file, - for standard output (the file's name with .svg)")
       ->type_name("FILE");
+  command.add_flag("--json", arguments->json, "report as JSON");
   return [arguments] { return run_roll(*arguments); };
 }
 

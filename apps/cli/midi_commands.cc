@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <span>
 
 #include "base/file.h"
+#include "base/general_midi.h"
 #include "midi/smf_reader.h"
+#include "model_report.h"
 #include "roll_svg.h"
 #include "terminal.h"
 #include "tokens/triplets.h"
@@ -34,6 +40,27 @@ Result<void> tokens(const TokensArguments& arguments) {
   return write_file_whole("-", text);
 }
 
+// "instruments" as `generate` reports them; "parts" says more of each.
+nlohmann::json describe_roll(const std::string& file, const std::string& picture, std::span<const Note> notes) {
+  Ticks10ms end{0};
+  std::map<int, std::size_t> counts;
+  for (const Note& note : notes) {
+    end = std::max(end, note.onset + note.duration);
+    ++counts[note.instrument];
+  }
+  nlohmann::json instruments = nlohmann::json::array(), parts = nlohmann::json::array();
+  for (const auto& [instrument, count] : counts) {
+    instruments.push_back(instrument);
+    parts.push_back({{"instrument", instrument}, {"name", instrument_name(instrument)}, {"notes", count}});
+  }
+  return {{"file", file},
+          {"roll", picture},
+          {"notes", notes.size()},
+          {"seconds", to_seconds(end).count()},
+          {"instruments", std::move(instruments)},
+          {"parts", std::move(parts)}};
+}
+
 Result<void> roll(const RollArguments& arguments) {
   MIDINF_TRY_ASSIGN(song, read_song(arguments.file));
   const std::filesystem::path file(arguments.file);
@@ -42,7 +69,10 @@ Result<void> roll(const RollArguments& arguments) {
                                                        : file.filename().replace_extension(".svg").string();
   MIDINF_TRY(
       write_file_whole(output, roll_svg(song.notes, {.title = file.stem().string(), .prompt_end = std::nullopt})));
-  if (output != "-") fmt::print("{}: {} notes\n", output, song.notes.size());
+  if (arguments.json)
+    fmt::print(output == "-" ? stderr : stdout, "{}\n", to_text(describe_roll(arguments.file, output, song.notes)));
+  else if (output != "-")
+    fmt::print("{}: {} notes\n", output, song.notes.size());
   return {};
 }
 

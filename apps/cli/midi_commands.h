@@ -16,6 +16,7 @@ int run_tokens(const TokensArguments& arguments);
 struct RollArguments {
   std::string file;
   std::string output;  ///< empty: the file's name with .svg; "-": standard output
+  bool json = false;
 };
 
 /// `midinfinite roll`: a piano-roll picture.

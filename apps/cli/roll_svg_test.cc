@@ -2,16 +2,23 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
 #include "base/general_midi.h"
+#include "midi/smf_writer.h"
+#include "midi_commands.h"
+#include "terminal.h"
 
 namespace midinf::cli {
 namespace {
@@ -287,6 +294,35 @@ TEST(RollSvg, ADoubledNoteIsThinnerThanTheOneBelow) {
   EXPECT_EQ(layers({note(0, 100, 0, 60), note(50, 100, 40, 60)}), 2u);
   EXPECT_EQ(layers({note(0, 100, 0, 60), note(0, 100, 40, 60)}), 2u);
   EXPECT_EQ(layers({note(0, 100, 0, 60), note(0, 100, 40, 61)}), 1u);
+}
+
+TEST(RollCommand, ReportsAsJsonBesideThePicture) {
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("midinf_roll_command_{}", ::getpid());
+  std::filesystem::create_directories(folder);
+  const std::string midi = folder / "song.mid", picture = folder / "song.svg";
+  const std::vector notes = {note(0, 50, kDrums, 36), note(100, 150, 40, 70), note(0, 100, 40, 60)};
+  ASSERT_TRUE(write_file_whole(midi, write_midi(notes).bytes));
+
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run_roll({.file = midi, .output = picture, .json = true}), kDone);
+  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  EXPECT_EQ(report, nlohmann::json({{"file", midi},
+                                    {"roll", picture},
+                                    {"notes", 3},
+                                    {"seconds", 2.5},
+                                    {"instruments", {40, kDrums}},
+                                    {"parts",
+                                     {{{"instrument", 40}, {"name", "Violin"}, {"notes", 2}},
+                                      {{"instrument", kDrums}, {"name", "Drums"}, {"notes", 1}}}}}));
+
+  // Where the picture takes standard output, the report goes to standard error.
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_roll({.file = midi, .output = "-", .json = true}), kDone);
+  const std::string svg = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(xml_fault(svg), "");
+  EXPECT_EQ(nlohmann::json::parse(testing::internal::GetCapturedStderr())["roll"], "-");
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
