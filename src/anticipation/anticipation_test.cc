@@ -34,9 +34,18 @@ RowRanges narrowed(const LogitProcessor& processor, const StepContext& context) 
 }
 
 TEST(SlotGrammar, NeverGoesBackInTime) {
-  EXPECT_EQ(narrowed(SlotGrammar(), at(Slot::kOnset, {}, 0)), (RowRanges{{0, 10'000}}));
-  EXPECT_EQ(narrowed(SlotGrammar(), at(Slot::kOnset, {}, 1234)), (RowRanges{{1234, 10'000}}));
-  EXPECT_EQ(narrowed(SlotGrammar(), at(Slot::kOnset, {}, 50'000, 49'000)), (RowRanges{{1'000, 10'000}}));
+  const std::vector<Triplet> history{note(0)};
+  EXPECT_EQ(narrowed(SlotGrammar(), at(Slot::kOnset, history, 0)), (RowRanges{{0, 10'000}}));
+  EXPECT_EQ(narrowed(SlotGrammar(), at(Slot::kOnset, history, 1234)), (RowRanges{{1234, 10'000}}));
+  EXPECT_EQ(narrowed(SlotGrammar(), at(Slot::kOnset, history, 50'000, 49'000)), (RowRanges{{1'000, 10'000}}));
+}
+
+TEST(SlotGrammar, TheFirstEventOfAllBeginsAtOnce) {
+  EXPECT_EQ(narrowed(SlotGrammar(), at(Slot::kOnset, {}, 0)), (RowRanges{{0, 1}}));
+  EXPECT_EQ(narrowed(SlotGrammar(), at(Slot::kOnset, {}, 500, 500)), (RowRanges{{0, 1}}));
+  // A piece as it begins has a separator in its history: its first onset is the network's choice.
+  const std::vector<Triplet> separator{kSeparatorTriplet};
+  EXPECT_EQ(narrowed(SlotGrammar(), at(Slot::kOnset, separator, 0)), (RowRanges{{0, 10'000}}));
 }
 
 TEST(SlotGrammar, RestIsNeverSampledAsOnsetOrDuration) {

@@ -24,7 +24,9 @@ void SlotGrammar::narrow(const StepContext& context, RowRanges& allowed) const {
   // The window policy re-bases before the range ends, so `earliest` lies inside it; the clamp keeps a caller's mistake
   // from leaving no id at all.
   const auto earliest = std::clamp<std::int64_t>((context.now - context.window_origin).count(), 0, kMaxOnset - 1);
-  allowed.remove({kOnsetBase, kOnsetBase + static_cast<TokenId>(earliest)});
+  const TokenId first = kOnsetBase + static_cast<TokenId>(earliest);
+  allowed.remove({kOnsetBase, first});
+  if (context.history.empty()) allowed.intersect({RowRange{first, first + 1}});
 }
 
 }  // namespace midinf

@@ -10,8 +10,9 @@ namespace midinf {
 /// is the set that the chain of processors starts from.
 RowRanges slot_rows(Slot slot);
 
-/// No onset before `now`; REST only as a note (the reference lets it be drawn in every slot, see docs/deviations.md).
-/// Source: anticipation/sample.py@af37397 safe_logits, future_logits.
+/// No onset before `now`, and with no history none but `now`: a row of training that begins in the middle of a piece is
+/// re-based to its first event. REST only as a note (the reference lets it be drawn in every slot, see
+/// docs/deviations.md). Source: anticipation/sample.py@af37397 safe_logits, future_logits.
 class SlotGrammar : public LogitProcessor {
  public:
   void narrow(const StepContext& context, RowRanges& allowed) const override;

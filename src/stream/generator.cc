@@ -23,6 +23,10 @@ Prompt begin_piece() {
   return {{kSeparatorTriplet}, Ticks10ms(0)};
 }
 
+Prompt begin_middle() {
+  return {};
+}
+
 Prompt continue_piece(std::span<const Note> notes) {
   Prompt prompt = begin_piece();
   if (notes.empty()) return prompt;

@@ -25,6 +25,9 @@ struct Prompt {
 /// A piece as it begins: a separator and nothing else.
 Prompt begin_piece();
 
+/// The middle of a piece that nobody heard the beginning of: no event at all. The first one begins at once.
+Prompt begin_middle();
+
 /// Continues `notes` (any order) from the last onset: they stand behind a separator, gaps over a second filled with
 /// RESTs. Without notes the same as begin_piece.
 Prompt continue_piece(std::span<const Note> notes);

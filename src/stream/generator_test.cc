@@ -104,6 +104,16 @@ TEST(Generator, ARestPassesTimeInTheStreamAsInTheModel) {
   EXPECT_EQ(events.back().onset - events.front().onset, 399 * 99);
 }
 
+TEST(Generator, TheMiddleOfAPieceBeginsAtOnceWithNothingButTheFlag) {
+  FakeNetwork network(steps_between(5, 20));
+  Generator generator({.seed = 6}, begin_middle());
+  EXPECT_EQ(std::vector(generator.request().context.begin(), generator.request().context.end()),
+            std::vector<TokenId>{kAutoregress});
+  const auto events = play(generator, network, 500);
+  EXPECT_EQ(events[0].onset, 0);
+  EXPECT_GT(events[1].onset, 0);
+}
+
 TEST(Generator, OnlyTheEnsemblePlays) {
   FakeNetwork network(steps_between(0, 20));
   Generator generator({.seed = 4, .ensemble = {40, 128}}, begin_piece());
