@@ -150,6 +150,11 @@ class HuggingFaceCheckpoint : public Checkpoint {
     if (!raw.dtype)
       return unsupported(fmt::format("element type {}; weights may be float32, float16 or bfloat16", raw.type),
                          raw.name);
+    // A view of stride 0 makes a matrix of any size out of one number: a file of 1 KB must not ask for 1 TB of memory.
+    if (!element_count(raw.shape, raw.bytes.size() / row_bytes(*raw.dtype, 1)))
+      return corrupt(fmt::format("shape {} is more than the {} bytes that are stored for it", shape_text(raw.shape),
+                                 raw.bytes.size()),
+                     raw.name);
     const int divisor = source_.inverse_layer_scale && wanted.role.starts_with("attn_qkv.") ? wanted.layer + 1 : 1;
     tensors_.push_back({wanted.name, *raw.dtype, wanted.rows, wanted.columns});
     entries_.emplace(wanted.name, Entry{raw, wanted.rows, wanted.columns, transposed, divisor});

@@ -175,6 +175,17 @@ TEST_F(HuggingFace, RefusesElementTypesThatAreNoWeights) {
   EXPECT_THAT(error_of_folder(), HasSubstr("wpe.weight: element type I32"));
 }
 
+TEST_F(HuggingFace, RefusesAMatrixThatRepeatsOneNumber) {
+  std::vector<RawTensor> tensors;
+  const std::vector<float> number = {1};
+  for (const NamedTensor& tensor : huggingface_tensors(network_))
+    tensors.push_back({tensor.name, "FloatStorage", DType::kF32, tensor.shape,
+                       std::vector<std::uint64_t>(tensor.shape.size(), 0), std::as_bytes(std::span(number))});
+  const auto checkpoint = huggingface_checkpoint({.network = kShape}, tensors, {});
+  ASSERT_FALSE(checkpoint);
+  EXPECT_THAT(checkpoint.error().to_string(), HasSubstr("wte.weight: shape [10, 4] is more than the 4 bytes"));
+}
+
 TEST_F(HuggingFace, SaysWhatAFolderOrFileLacks) {
   EXPECT_THAT(error_of_folder(), HasSubstr("config.json is missing"));
   put("config.json", config_json(kShape));
