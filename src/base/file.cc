@@ -152,6 +152,14 @@ Result<void> write_file_whole(const std::string& path, const std::function<Resul
     if (errno == ENOENT) return fail(ErrorCode::kNotFound, "cannot create the file: its folder does not exist", path);
     return system_error(path, "create the file", errno);
   }
+  // Gone again unless it was renamed, also when `fill` throws because memory has run out.
+  struct Unlink {
+    const std::string& name;
+    bool wanted = true;
+    ~Unlink() {
+      if (wanted) ::unlink(name.c_str());
+    }
+  } unlink{temporary};
   DescriptorWriter out(file.get(), path);
   Result<void> done = fill(out);
   if (done && replaces && ::fchmod(file.get(), old.st_mode & 07777) != 0)
@@ -160,10 +168,10 @@ Result<void> write_file_whole(const std::string& path, const std::function<Resul
   if (done && ::fsync(file.get()) != 0 && errno != EINVAL) done = system_error(path, "write the file", errno);
   if (const int code = file.close(); done && code != 0) done = system_error(path, "write the file", code);
   if (done && ::rename(temporary.c_str(), target.c_str()) != 0) done = system_error(path, "replace the file", errno);
-  if (done)
+  if (done) {
+    unlink.wanted = false;
     flush_folder(target.parent_path());
-  else
-    ::unlink(temporary.c_str());
+  }
   return done;
 }
 

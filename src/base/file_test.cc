@@ -213,6 +213,15 @@ TEST_F(Files, AFailureWhileFillingLeavesTheOldOneAlone) {
   EXPECT_THAT(names(), ElementsAre("a"));
 }
 
+TEST_F(Files, WhenMemoryRunsOutWhileFillingNothingIsLeft) {
+  const auto fill = [](FileWriter& out) -> Result<void> {
+    EXPECT_TRUE(out.write("some"));
+    throw std::bad_alloc();
+  };
+  EXPECT_THROW(static_cast<void>(write_file_whole(path("new"), fill)), std::bad_alloc);
+  EXPECT_THAT(names(), IsEmpty());
+}
+
 TEST_F(Files, ASizeLimitLeavesNoPartialFile) {
   put(path("a"), "old");
   const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
