@@ -21,7 +21,8 @@ void keep_only_top(std::span<float> logits) {
 
 void Temperature::edit(const StepContext&, const RowRanges&, std::span<float> logits) const {
   if (temperature_ == 1.0 || logits.empty()) return;
-  if (temperature_ <= 0.0) return keep_only_top(logits);
+  // So low that nothing but the top can be drawn anyway, and that dividing would leave the range of a float.
+  if (temperature_ < 1e-6) return keep_only_top(logits);
   for (float& logit : logits) logit = static_cast<float>(logit / temperature_);
 }
 

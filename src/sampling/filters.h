@@ -6,7 +6,7 @@
 
 namespace midinf {
 
-/// Divides the logits by `temperature`; at 0 only the top id stays (the lowest of equals).
+/// Divides the logits by `temperature`; below 1e-6 only the top id stays (the lowest of equals).
 class Temperature : public LogitProcessor {
  public:
   explicit Temperature(double temperature) : temperature_(temperature) {}

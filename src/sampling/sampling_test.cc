@@ -110,6 +110,14 @@ TEST(Temperature, DividesAndAtZeroKeepsTheTop) {
   EXPECT_EQ(logits, (std::vector<float>{kForbidden, kForbidden, 8}));
 }
 
+TEST(Temperature, ATinyOneKeepsTheTopInsteadOfDividingToInfinity) {
+  for (const double temperature : {1e-7, 1e-40, 1e-300}) {
+    std::vector<float> logits{1, -2, 4};
+    Temperature(temperature).edit({}, {}, logits);
+    EXPECT_EQ(logits, (std::vector<float>{kForbidden, kForbidden, 4})) << temperature;
+  }
+}
+
 TEST(Draw, FollowsTheSoftmax) {
   const std::vector<float> logits{0, kForbidden, 2, -1, 1.5F};
   double total = 0;
