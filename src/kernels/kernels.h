@@ -33,7 +33,7 @@ struct RowBlock {
 };
 
 /// One instruction set's functions. All pointers are valid in a set that select_kernels returns. Float32 throughout.
-/// None allocates more than a few KB, on the stack. [any thread]
+/// Scratch memory: a row as float32 (plain), 128 KB a thread that stay with it (avx2). [any thread]
 struct KernelSet {
   std::string_view name;
 

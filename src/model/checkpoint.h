@@ -8,7 +8,7 @@
 //   blk.N.attn_output.weight [width, width] .bias                blk.N.ffn_up.weight [4·width, width]   .bias
 //   blk.N.ffn_down.weight [width, 4·width]  .bias                the output head is token_embd.weight
 //
-// Read next: huggingface.h and gguf.h (the two sources), weights.h (what the fast path makes of it).
+// Read next: huggingface.h and gguf.h (the two sources), network.h (what the fast path makes of it).
 #pragma once
 
 #include <cstddef>
