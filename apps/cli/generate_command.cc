@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -46,17 +47,33 @@ struct Music {
   std::uint64_t slides = 0;
 };
 
-Music play(const GenerateArguments& arguments, Generator& generator, Decoder& decoder) {
+// Damaged weights, or absurd ones, make infinities of which nothing can be drawn.
+bool all_finite(std::span<const float> logits) {
+  return std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
+}
+
+Result<Music> play(const GenerateArguments& arguments, Generator& generator, Decoder& decoder) {
   Music music;
   music.start = generator.now();
   music.end = music.start + to_ticks(Seconds(arguments.seconds));
-  const LogitSource logits = [&](const LogitRequest& request) { return decoder.logits(request.context, request.rows); };
+  bool finite = true;
+  const LogitSource logits = [&](const LogitRequest& request) {
+    const std::span<float> answer = decoder.logits(request.context, request.rows);
+    if (!all_finite(answer)) {
+      finite = false;
+      std::fill(answer.begin(), answer.end(), 0.0F);
+    }
+    return answer;
+  };
   Progress progress("generating", arguments.json);
   const auto began = Clock::now();
   int notes = 0, without_progress = 0;
   while (!interrupted() && !(arguments.notes && notes >= *arguments.notes)) {
     const Ticks10ms before = generator.now();
     const Triplet event = next_event(generator, logits);
+    if (!finite)
+      return fail(ErrorCode::kCorrupt,
+                  "the model computes infinities or no numbers at all; download or convert it again");
     if (!arguments.notes && onset_of(event) >= music.end) break;
     music.events.push_back(event);
     notes += is_note(event) ? 1 : 0;
@@ -98,7 +115,27 @@ Result<std::vector<Note>> read_prompt(const std::string& path) {
   if (song.notes.empty())
     return fail(ErrorCode::kInvalidArgument, "it has no notes to continue; leave out --prompt to start from nothing",
                 path);
+  // New music comes behind it, and a song must end within kMaxSongSeconds.
+  constexpr std::int64_t kMostDays = kMaxSongSeconds / 2 / 86'400;
+  const Ticks10ms last = std::ranges::max(song.notes, {}, &Note::onset).onset;
+  if (to_seconds(last).count() > static_cast<double>(kMostDays * 86'400))
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("it goes on for more than {} days, too long to continue; cut it", kMostDays), path);
   return std::move(song.notes);
+}
+
+// Two files under one name would leave the later one only.
+Result<void> check_outputs(const GenerateArguments& arguments) {
+  std::set<std::string> names;
+  for (const std::string& path : {arguments.output, arguments.wav, arguments.roll}) {
+    MIDINF_TRY(check_folder(path));
+    std::error_code ignored;
+    const bool device = std::filesystem::is_character_file(path, ignored);  // /dev/null may stand for all of them
+    if (!path.empty() && !device && !names.insert(path).second)
+      return fail(ErrorCode::kInvalidArgument, "two of --output, --wav and --roll name it; give each a name of its own",
+                  path == "-" ? "standard output" : path);
+  }
+  return {};
 }
 
 struct Files {
@@ -134,7 +171,7 @@ Result<Files> write_files(const GenerateArguments& arguments, std::uint64_t seed
 }
 
 Result<int> generate(const GenerateArguments& arguments) {
-  for (const std::string& path : {arguments.output, arguments.wav, arguments.roll}) MIDINF_TRY(check_folder(path));
+  MIDINF_TRY(check_outputs(arguments));
   MIDINF_TRY_ASSIGN(prompt, read_prompt(arguments.prompt));
   const std::uint64_t seed = arguments.seed ? *arguments.seed : std::random_device{}();
   const auto began = Clock::now();
@@ -145,7 +182,9 @@ Result<int> generate(const GenerateArguments& arguments) {
   Generator generator(
       {.seed = seed, .temperature = arguments.temperature, .top_p = arguments.top_p, .ensemble = arguments.ensemble},
       continue_piece(prompt));
-  const Music music = play(arguments, generator, decoder);
+  auto played = play(arguments, generator, decoder);
+  if (!played) return tl::make_unexpected(with_context(played.error(), engine.model_path));
+  const Music& music = *played;
 
   std::vector<Note> made = to_notes(music.events);
   for (Note& note : made) note.duration = std::min(note.duration, music.end - note.onset);
@@ -163,7 +202,8 @@ Result<int> generate(const GenerateArguments& arguments) {
   const double speed = static_cast<double>(made.size()) / music.generating_seconds;
   const double pace = music_seconds > 0 ? static_cast<double>(made.size()) / music_seconds : 0;
   const std::vector<int> players = instruments_of(made);
-  std::FILE* out = files->midi == "-" || files->roll == "-" ? stderr : stdout;
+  const bool piped = files->midi == "-" || files->wav == "-" || files->roll == "-";
+  std::FILE* out = piped ? stderr : stdout;
   if (arguments.json) {
     nlohmann::json report = {{"midi", files->midi},
                              {"seed", seed},
@@ -184,6 +224,7 @@ Result<int> generate(const GenerateArguments& arguments) {
                              {"window_slides", music.slides},
                              {"stuck", music.stuck},
                              {"interrupted", interrupted()}};
+    if (!files->remark.empty()) report["remark"] = files->remark;
     if (!files->roll.empty()) report["roll"] = files->roll;
     if (files->sound)
       report["wav"] = {{"file", files->wav},

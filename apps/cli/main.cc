@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdint>
 #include <functional>
+#include <new>
 
 #include "anticipation/ensemble.h"
 #include "convert_command.h"
@@ -26,6 +29,19 @@ CLI::Validator between(double low, double high) {
         return fmt::format("'{}' is no number from {} to {}", text, low, high);
       },
       fmt::format("{}..{}", low, high));
+}
+
+// CLI11 takes -1, and what does not fit, for the largest seed.
+CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const char* end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc() && stop == end) return {};
+        return fmt::format("'{}' is no whole number from 0 to 2^64 - 1", text);
+      },
+      "0..2^64-1");
 }
 
 CLI::Validator ensemble_of(std::vector<int>& instruments) {
@@ -84,6 +100,7 @@ Run add_generate(CLI::App& command) {
       ->capture_default_str()
       ->type_name("P");
   command.add_option("--seed", arguments->seed, "the same seed and settings make the same music (a fresh one)")
+      ->check(whole_number())
       ->type_name("N");
   command.add_option("--wav", arguments->wav, "also render the song to this WAV file")->type_name("FILE");
   command.add_option("--roll", arguments->roll, "also draw its piano roll to this SVG file")->type_name("FILE");
@@ -175,7 +192,11 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "midinfinite: {} (--help lists what there is)\n", error.what());
     return kWrongUsage;
   }
-  for (const auto& [command, run] : commands)
-    if (*command) return run();
+  try {
+    for (const auto& [command, run] : commands)
+      if (*command) return run();
+  } catch (const std::bad_alloc&) {
+    return report(Error{ErrorCode::kIo, "there is not enough memory for this", {}});
+  }
   return kWrongUsage;
 }

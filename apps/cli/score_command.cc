@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -65,6 +66,9 @@ Result<int> score(const ScoreArguments& arguments) {
     }
     total += own;
   }
+  if (!std::isfinite(total.per_event()))
+    return fail(ErrorCode::kCorrupt, "the model computes infinities or no numbers at all; download or convert it again",
+                engine.model_path);
   if (arguments.json) {
     nlohmann::json report = to_json(total);
     report["model"] = engine.model_path;
