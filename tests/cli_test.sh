@@ -59,16 +59,17 @@ expect 0 '' generate --seed 8 --notes 12 --threads 1
 "$program" tokens midinfinite-8.mid >notes
 (($(wc -l <notes) == 12)) || fail "--notes 12 made $(wc -l <notes)"
 
-# A prompt's notes stand unchanged, and what is new begins at its last onset, for the ensemble that was asked for.
-"$program" tokens "$songs/strawberry.mid" | LC_ALL=C sort >prompt
+# A prompt stands unchanged, and what is new begins at its last onset, for the ensemble that was asked for.
+"$program" tokens "$songs/strawberry.mid" >prompt
 expect 0 '' generate --seed 7 --notes 40 --prompt "$songs/strawberry.mid" --ensemble violin -o continued.mid --threads 1
-"$program" tokens continued.mid | LC_ALL=C sort >all
-[[ -z $(LC_ALL=C comm -23 prompt all) ]] || fail "the prompt's notes changed"
-LC_ALL=C comm -13 prompt all >new
+"$program" tokens continued.mid >all
+head -n "$(wc -l <prompt)" all | cmp -s - prompt || fail "the prompt's notes changed"
+tail -n "+$(($(wc -l <prompt) + 1))" all >new
 (($(wc -l <new) == 40)) || fail "40 new notes are $(wc -l <new)"
 last=$(sort -n prompt | tail -n 1 | cut -d ' ' -f 1)
 awk -v last="$last" '$1 < last { exit 1 }' new || fail "new notes before the prompt's last onset"
 awk '$3 < 11000 + 40 * 128 || $3 >= 11000 + 41 * 128 { exit 1 }' new || fail "somebody else played"
+grep -qaF Vocals continued.mid || fail "the name of a track of the prompt is gone"
 
 # Ctrl-C writes what exists.
 "$program" generate --seed 7 --notes 1000000 -o stopped.mid --threads 1 >/dev/null 2>&1 &

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/general_midi.h"
 #include "engine.h"
+#include "midi/smf_continuation.h"
 #include "midi/smf_reader.h"
 #include "midi/smf_writer.h"
 #include "model_report.h"
@@ -108,9 +109,18 @@ std::vector<int> instruments_of(std::span<const Note> notes) {
   return {instruments.begin(), instruments.end()};
 }
 
-Result<std::vector<Note>> read_prompt(const std::string& path) {
-  if (path.empty()) return std::vector<Note>{};
-  MIDINF_TRY_ASSIGN(song, read_midi_file(path));
+/// The file to continue: as it stands, and as it is heard. Empty: none.
+struct PromptFile {
+  std::vector<std::byte> bytes;
+  std::vector<Note> notes;
+};
+
+Result<PromptFile> read_prompt(const std::string& path) {
+  if (path.empty()) return PromptFile{};
+  MIDINF_TRY_ASSIGN(bytes, read_file(path, kMaxMidiFileBytes));
+  auto read = read_midi(bytes);
+  if (!read) return tl::make_unexpected(with_context(read.error(), path));
+  MidiSong& song = *read;
   for (const std::string& warning : song.warnings) fmt::print(stderr, "midinfinite: {}: {}\n", path, warning);
   if (song.notes.empty())
     return fail(ErrorCode::kInvalidArgument, "it has no notes to continue; leave out --prompt to start from nothing",
@@ -121,7 +131,8 @@ Result<std::vector<Note>> read_prompt(const std::string& path) {
   if (to_seconds(last).count() > static_cast<double>(kMostDays * 86'400))
     return fail(ErrorCode::kUnsupported,
                 fmt::format("it goes on for more than {} days, too long to continue; cut it", kMostDays), path);
-  return std::move(song.notes);
+  if (const auto room = continue_midi(bytes, {}); !room) return tl::make_unexpected(with_context(room.error(), path));
+  return PromptFile{std::move(bytes), std::move(song.notes)};
 }
 
 // Two files under one name would leave the later one only.
@@ -144,16 +155,26 @@ struct Files {
   std::string remark;
 };
 
-// The written song: the prompt as it was, then the new notes, none longer than the music.
-Result<Files> write_files(const GenerateArguments& arguments, std::uint64_t seed, std::span<const Note> song,
-                          std::optional<Ticks10ms> prompt_end) {
+// The written song: the prompt as it was, then the new notes.
+Result<Files> write_files(const GenerateArguments& arguments, std::uint64_t seed, const PromptFile& prompt,
+                          std::span<const Note> made) {
   Files files;
   files.midi = arguments.output.empty() ? fmt::format("midinfinite-{}.mid", seed) : arguments.output;
-  const WrittenMidi written = write_midi(song);
+  WrittenMidi written;
+  if (prompt.bytes.empty()) {
+    written = write_midi(made);
+  } else {
+    MIDINF_TRY_ASSIGN(continued, continue_midi(prompt.bytes, made));
+    written = std::move(continued);
+  }
   files.remark = written.remark;
   MIDINF_TRY(write_file_whole(files.midi, written.bytes));
   if (!arguments.roll.empty()) {
     const std::string title = files.midi == "-" ? "midinfinite" : std::filesystem::path(files.midi).stem().string();
+    std::vector<Note> song = prompt.notes;
+    song.insert(song.end(), made.begin(), made.end());
+    std::optional<Ticks10ms> prompt_end;
+    if (!prompt.notes.empty()) prompt_end = prompt.notes.back().onset;
     MIDINF_TRY(write_file_whole(arguments.roll, roll_svg(song, {.title = title, .prompt_end = prompt_end})));
     files.roll = arguments.roll;
   }
@@ -181,17 +202,14 @@ Result<int> generate(const GenerateArguments& arguments) {
   Decoder decoder = engine.decoder();
   Generator generator(
       {.seed = seed, .temperature = arguments.temperature, .top_p = arguments.top_p, .ensemble = arguments.ensemble},
-      continue_piece(prompt));
+      continue_piece(prompt.notes));
   auto played = play(arguments, generator, decoder);
   if (!played) return tl::make_unexpected(with_context(played.error(), engine.model_path));
   const Music& music = *played;
 
   std::vector<Note> made = to_notes(music.events);
   for (Note& note : made) note.duration = std::min(note.duration, music.end - note.onset);
-  std::vector<Note> song = prompt;
-  song.insert(song.end(), made.begin(), made.end());
-  auto files =
-      write_files(arguments, seed, song, prompt.empty() ? std::nullopt : std::optional<Ticks10ms>(music.start));
+  auto files = write_files(arguments, seed, prompt, made);
   if (!files) {
     Error error = files.error();
     error.message += fmt::format(" (--seed {} makes the same music again)", seed);
@@ -210,7 +228,7 @@ Result<int> generate(const GenerateArguments& arguments) {
                              {"model", engine.model_path},
                              {"threads", engine.pool->threads()},
                              {"kernels", engine.network->kernels().name},
-                             {"prompt_notes", prompt.size()},
+                             {"prompt_notes", prompt.notes.size()},
                              {"notes", made.size()},
                              {"start_seconds", to_seconds(music.start).count()},
                              {"seconds", music_seconds},

@@ -28,8 +28,8 @@ void Channels::expect(const Message& message) {
   if (message.on_channel()) ++of_prompt(message).expected;
 }
 
-void Channels::hear(const Message& message) {
-  if (!message.on_channel()) return;
+int Channels::hear(const Message& message) {
+  if (!message.on_channel()) return kNothing;
   Channel& channel = of_prompt(message);
   channel.expected = std::max<std::int64_t>(channel.expected - 1, 0);
   channel.last_event = events_++;
@@ -48,7 +48,7 @@ void Channels::hear(const Message& message) {
       --channel.prompt_open[instrument];
       --channel.open;
       --channel.open_pitches[message.first];
-      break;
+      return instrument;
     case Message::Kind::kProgram:
       channel.program = message.first;
       break;
@@ -58,6 +58,7 @@ void Channels::hear(const Message& message) {
     default:
       channel.touched.set(kExpression);
   }
+  return kNothing;
 }
 
 Channels::Place Channels::start(int instrument, std::uint8_t pitch) {

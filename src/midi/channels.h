@@ -35,8 +35,9 @@ class Channels {
     bool reset = false;       ///< what was touched() on the channel must be reset first
   };
 
-  /// The prompt's next event, and one that it will have. Other than channel messages they are ignored.
-  void hear(const Message& message);
+  /// The prompt's next event, and one that it will have. Other than channel messages they are ignored. Returns the
+  /// instrument whose open note it ends, or kNothing.
+  int hear(const Message& message);
   void expect(const Message& message);
 
   Place start(int instrument, std::uint8_t pitch);
