@@ -131,7 +131,7 @@ void Scheduler::drain(int speed) noexcept {
     switch (message->kind) {
       case QueueMessage::Kind::kNote:
         if (pending_.full()) {  // the reach may be behind this note in the queue: run on, to make room
-          reach_ = std::max(reach_, pending_[pending_.size() - 1].onset + 1);
+          reach_ = std::max({reach_, position_ + 1, pending_[pending_.size() - 1].onset + 1});
           return;
         }
         take_note(*message, speed);

@@ -42,10 +42,10 @@ struct SchedulerSettings {
 /// Time is a whole number of 1/(1,000 · sample rate) seconds of music; a sample lasts `speed` of them. A note starts on
 /// the first sample that is not before its onset: exact at any speed, for ever.
 ///
-/// Order: offsets do not decrease; at one offset note-offs come first, then all that silences, then programs and
-/// volumes, then note-ons. A key struck again while it sounds is released first; one struck twice on the same sample
-/// sounds once, to the later end. Each note-on has one note-off, on the channel and key that it was struck on. Notes
-/// last at least one tick.
+/// Order: offsets do not decrease; at one offset note-offs precede note-ons, and a channel's program and volume precede
+/// the notes that they are for. A key struck again while it sounds is released first; one struck twice on the same
+/// sample sounds once, to the later end. Each note-on has one note-off, on the channel and key that it was struck on.
+/// Notes last at least one tick.
 ///
 /// Underrun: the clock does not pass the reach. It stands there, what sounds is released, and it goes on, without
 /// losing a note, once `rebuffer_ms` are ahead. Before the first music and after a seek it waits the same way, which is
