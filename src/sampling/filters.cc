@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -26,6 +27,18 @@ void Temperature::edit(const StepContext&, const RowRanges&, std::span<float> lo
   for (float& logit : logits) logit = static_cast<float>(logit / temperature_);
 }
 
+void TopK::edit(const StepContext&, const RowRanges&, std::span<float> logits) const {
+  const auto k = static_cast<std::size_t>(k_);
+  if (k_ <= 0 || k >= logits.size()) return;
+  std::vector<float> sorted(logits.begin(), logits.end());
+  const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(k - 1);
+  std::nth_element(sorted.begin(), last, sorted.end(), std::greater<>());
+  auto equals =
+      static_cast<std::ptrdiff_t>(k) - std::count_if(sorted.begin(), last, [&](float logit) { return logit > *last; });
+  for (float& logit : logits)
+    if (logit < *last || (logit == *last && equals-- <= 0)) logit = kForbidden;
+}
+
 void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) const {
   if (p_ >= 1.0 || logits.empty()) return;
   if (p_ <= 0.0) return keep_only_top(logits);
@@ -43,15 +56,23 @@ void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) c
       order.push_back(i);
     else
       logits[i] = kForbidden;
-  // Most probable first, the lower id of equals. (std::stable_sort would do, but clang warns about libstdc++ 12's.)
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return probability[a] != probability[b] ? probability[a] > probability[b] : a < b;
-  });
-  double before = 0;
-  for (const std::size_t i : order) {
-    if (before > p_ * total) logits[i] = kForbidden;
-    before += probability[i];
+  // A heap gives the most probable first, the lower id of equals, and sorts no more of them than the nucleus has.
+  const auto later = [&](std::size_t a, std::size_t b) {
+    return probability[a] != probability[b] ? probability[a] < probability[b] : a > b;
+  };
+  std::make_heap(order.begin(), order.end(), later);
+  for (double before = 0; !order.empty() && before <= p_ * total; order.pop_back()) {
+    std::pop_heap(order.begin(), order.end(), later);
+    before += probability[order.back()];
   }
+  for (const std::size_t i : order) logits[i] = kForbidden;
+}
+
+void MinP::edit(const StepContext&, const RowRanges&, std::span<float> logits) const {
+  if (share_ <= 0.0 || logits.empty()) return;
+  const double lowest = *std::max_element(logits.begin(), logits.end()) + std::log(share_);
+  for (float& logit : logits)
+    if (logit < lowest) logit = kForbidden;
 }
 
 }  // namespace midinf

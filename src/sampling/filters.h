@@ -1,4 +1,4 @@
-// Filters that know nothing of music: temperature and nucleus (top-p).
+// Filters that know nothing of music: temperature, top-k, nucleus (top-p) and min-p.
 // Read next: draw.h.
 #pragma once
 
@@ -16,6 +16,16 @@ class Temperature : public LogitProcessor {
   double temperature_;
 };
 
+/// Keeps the `k` likeliest ids; of equals the lower ones. k = 0 keeps all.
+class TopK : public LogitProcessor {
+ public:
+  explicit TopK(int k) : k_(k) {}
+  void edit(const StepContext& context, const RowRanges& allowed, std::span<float> logits) const override;
+
+ private:
+  int k_;
+};
+
 /// Nucleus sampling: an id goes when the probability before it, most probable first, already exceeds p; the top id
 /// always stays, so p = 0 is greedy and p = 1 keeps all. Source: anticipation/sample.py@af37397 nucleus.
 class TopP : public LogitProcessor {
@@ -25,6 +35,16 @@ class TopP : public LogitProcessor {
 
  private:
   double p_;
+};
+
+/// Drops the ids less likely than `share` of the likeliest: 0 keeps all, 1 only those as likely as it.
+class MinP : public LogitProcessor {
+ public:
+  explicit MinP(double share) : share_(share) {}
+  void edit(const StepContext& context, const RowRanges& allowed, std::span<float> logits) const override;
+
+ private:
+  double share_;
 };
 
 }  // namespace midinf

@@ -118,6 +118,51 @@ TEST(Temperature, ATinyOneKeepsTheTopInsteadOfDividingToInfinity) {
   }
 }
 
+// Whole logits have many equals.
+std::vector<float> whole_logits(std::mt19937& random, std::size_t n) {
+  auto logits = random_logits(random, n, 4);
+  for (float& logit : logits) logit = random() % 10 == 0 ? kForbidden : std::round(logit);
+  logits[random() % n] = 3;
+  return logits;
+}
+
+TEST(TopK, KeepsTheLikeliestAndOfEqualsTheLower) {
+  std::vector<float> logits{2, 1, 3, 2, 2, kForbidden};
+  TopK(3).edit({}, {}, logits);
+  EXPECT_EQ(logits, (std::vector<float>{2, kForbidden, 3, 2, kForbidden, kForbidden}));
+  std::mt19937 random(5);
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t n = 1 + random() % 2000, k = random() % 300;
+    const auto before = whole_logits(random, n);
+    auto after = before;
+    TopK(static_cast<int>(k)).edit({}, {}, after);
+    std::vector<std::size_t> order(n);
+    std::iota(order.begin(), order.end(), 0U);
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return before[a] != before[b] ? before[a] > before[b] : a < b; });
+    for (std::size_t rank = 0; rank < n; ++rank)
+      ASSERT_EQ(after[order[rank]], k == 0 || rank < k ? before[order[rank]] : kForbidden) << "n " << n << " k " << k;
+  }
+}
+
+TEST(MinP, DropsWhatIsLessLikelyThanAShareOfTheLikeliest) {
+  std::vector<float> logits{0, -1, -3, kForbidden, 0};
+  MinP(0.1).edit({}, {}, logits);
+  EXPECT_EQ(logits, (std::vector<float>{0, -1, kForbidden, kForbidden, 0}));
+  MinP(1).edit({}, {}, logits);
+  EXPECT_EQ(logits, (std::vector<float>{0, kForbidden, kForbidden, kForbidden, 0}));
+  std::mt19937 random(6);
+  for (int round = 0; round < 200; ++round) {
+    const auto before = random_logits(random, 1 + random() % 2000, 3);
+    const double share = std::uniform_real_distribution<>(0, 1)(random);
+    auto after = before;
+    MinP(share).edit({}, {}, after);
+    const double highest = *std::max_element(before.begin(), before.end());
+    for (std::size_t i = 0; i < before.size(); ++i)
+      ASSERT_EQ(after[i], std::exp(before[i] - highest) >= share ? before[i] : kForbidden) << "share " << share;
+  }
+}
+
 TEST(Draw, FollowsTheSoftmax) {
   const std::vector<float> logits{0, kForbidden, 2, -1, 1.5F};
   double total = 0;
