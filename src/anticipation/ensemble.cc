@@ -3,22 +3,24 @@
 #include <algorithm>
 
 #include "base/general_midi.h"
-#include "tokens/vocabulary.h"
 
 namespace midinf {
 
-Ensemble::Ensemble(std::span<const int> instruments) {
+namespace {
+
+RowRanges rows_of(std::span<const int> instruments) {
   MIDINF_ASSERT(!instruments.empty());
+  InstrumentSet set;
   for (const int instrument : instruments) {
     MIDINF_ASSERT(instrument >= 0 && instrument < kInstruments);
-    rows_.add(instrument_rows(instrument));
+    set.set(static_cast<std::size_t>(instrument));
   }
-  rows_.add({kRest, kRest + 1});
+  return notes_and_rest(set);
 }
 
-void Ensemble::narrow(const StepContext& context, RowRanges& allowed) const {
-  if (context.slot == Slot::kNote) allowed.intersect(rows_);
-}
+}  // namespace
+
+Ensemble::Ensemble(std::span<const int> instruments) : NoteRows(rows_of(instruments)) {}
 
 Result<std::vector<int>> parse_ensemble(std::string_view text) {
   std::vector<int> instruments;

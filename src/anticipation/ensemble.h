@@ -6,20 +6,16 @@
 #include <string_view>
 #include <vector>
 
+#include "anticipation/note_rows.h"
 #include "base/result.h"
-#include "sampling/logit_processor.h"
 
 namespace midinf {
 
 /// Narrows the note slot to some instruments. REST stays possible: an ensemble may be silent.
-class Ensemble : public LogitProcessor {
+class Ensemble : public NoteRows {
  public:
   /// Precondition: every instrument is 0..128, at least one.
   explicit Ensemble(std::span<const int> instruments);
-  void narrow(const StepContext& context, RowRanges& allowed) const override;
-
- private:
-  RowRanges rows_;
 };
 
 /// Reads "piano,bass,drums" or "0,33,128": GM names, families, parts of names and numbers, separated by commas.

@@ -24,20 +24,21 @@ struct PitchRange {
 };
 
 inline constexpr std::uint16_t kAllPitchClasses = 0xFFF;
+inline constexpr int kMostPolyphony = 1'024;  ///< a processor sees no more events than that
 
 /// Everything here acts on the events that are drawn next; changing it never changes what stands.
 struct Settings {
   std::uint64_t seed = 0;
   double temperature = 1.0;   ///< 0..10; 0 is greedy
   double top_p = 0.98;        ///< 0..1, nucleus; 0 is greedy, 1 keeps every id
-  int top_k = 0;              ///< keeps the likeliest so many ids; 0 keeps every id
+  int top_k = 0;              ///< 0..55,028: keeps the likeliest so many ids; 0 keeps every id
   double min_p = 0;           ///< 0..1, drops ids less likely than this share of the likeliest; 0 keeps every id
   std::vector<int> ensemble;  ///< instruments that may play, 0..128; empty: all
   double density = 0;         ///< 0..3: how strongly an instrument that has been silent is called; 0 not at all
   DensityUnit density_unit = DensityUnit::kEvents;
-  int instrument_cap = 0;                  ///< at most so many instruments within the window; 0: any number
+  int instrument_cap = 0;                  ///< 0..129: at most so many instruments within the window; 0: any number
   double frequency_penalty = 0;            ///< -2..2, taken from a note's logit for each time it stands in the window
-  int polyphony = 0;                       ///< at most so many notes sound at once; 0: any number
+  int polyphony = 0;                       ///< 0..1,024: at most so many notes sound at once; 0: any number
   std::uint16_t scale = kAllPitchClasses;  ///< bit n: pitch class n (0 = C) may sound; drums play regardless
   std::vector<PitchRange> pitch_ranges;    ///< at most one an instrument; an instrument without one plays every key
   bool recover = true;                     ///< leave dead or stuck music (stream/trouble.h)

@@ -37,6 +37,7 @@ int RowRanges::index_of(TokenId id) const {
 
 void RowRanges::add(RowRange range) {
   if (range.size() <= 0) return;
+  if (ranges_.empty() || ranges_.back().end < range.begin) return ranges_.push_back(range);  // the usual order
   const auto first =
       std::find_if(ranges_.begin(), ranges_.end(), [&](const RowRange& r) { return r.end >= range.begin; });
   auto last = first;
