@@ -20,6 +20,7 @@
 #include "model_report.h"
 #include "render_wav.h"
 #include "roll_svg.h"
+#include "settings_options.h"
 #include "stream/generator.h"
 #include "terminal.h"
 #include "tokens/triplets.h"
@@ -200,9 +201,9 @@ Result<int> generate(const GenerateArguments& arguments) {
   const double loading_seconds = seconds_since(began);
 
   Decoder decoder = engine.decoder();
-  Generator generator(
-      {.seed = seed, .temperature = arguments.temperature, .top_p = arguments.top_p, .ensemble = arguments.ensemble},
-      continue_piece(prompt.notes));
+  Settings settings = arguments.settings;
+  settings.seed = seed;
+  Generator generator(settings, continue_piece(prompt.notes));
   auto played = play(arguments, generator, decoder);
   if (!played) return tl::make_unexpected(with_context(played.error(), engine.model_path));
   const Music& music = *played;
@@ -225,6 +226,7 @@ Result<int> generate(const GenerateArguments& arguments) {
   if (arguments.json) {
     nlohmann::json report = {{"midi", files->midi},
                              {"seed", seed},
+                             {"settings", settings_report(settings)},
                              {"model", engine.model_path},
                              {"threads", engine.pool->threads()},
                              {"kernels", engine.network->kernels().name},

@@ -5,18 +5,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
+
+#include "anticipation/settings.h"
 
 namespace midinf::cli {
 
 struct GenerateArguments {
-  std::string output;         ///< empty: midinfinite-SEED.mid; "-": standard output
-  double seconds = 60;        ///< of new music
-  std::optional<int> notes;   ///< instead of seconds: how many new notes
-  std::string prompt;         ///< a MIDI file to continue; empty: from scratch
-  std::vector<int> ensemble;  ///< empty: all instruments
-  double temperature = 1.0;
-  double top_p = 0.98;
+  std::string output;                 ///< empty: midinfinite-SEED.mid; "-": standard output
+  double seconds = 60;                ///< of new music
+  std::optional<int> notes;           ///< instead of seconds: how many new notes
+  std::string prompt;                 ///< a MIDI file to continue; empty: from scratch
+  Settings settings;                  ///< but the seed
   std::optional<std::uint64_t> seed;  ///< none: a fresh one
   std::string model;
   int threads = 0;  ///< 0: as many as there are processors

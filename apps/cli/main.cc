@@ -7,29 +7,18 @@
 #include <functional>
 #include <new>
 
-#include "anticipation/ensemble.h"
 #include "convert_command.h"
 #include "generate_command.h"
 #include "info_command.h"
 #include "midi_commands.h"
 #include "score_command.h"
+#include "settings_options.h"
 #include "terminal.h"
 
 namespace {
 
 using namespace midinf;
 using namespace midinf::cli;
-
-// CLI::Range lets "nan" pass.
-CLI::Validator between(double low, double high) {
-  return CLI::Validator(
-      [low, high](std::string& text) -> std::string {
-        double value = 0;
-        if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high) return {};
-        return fmt::format("'{}' is no number from {} to {}", text, low, high);
-      },
-      fmt::format("{}..{}", low, high));
-}
 
 // CLI11 takes -1, and what does not fit, for the largest seed.
 CLI::Validator whole_number() {
@@ -42,17 +31,6 @@ CLI::Validator whole_number() {
         return fmt::format("'{}' is no whole number from 0 to 2^64 - 1", text);
       },
       "0..2^64-1");
-}
-
-CLI::Validator ensemble_of(std::vector<int>& instruments) {
-  return CLI::Validator(
-      [&instruments](std::string& text) -> std::string {
-        auto parsed = parse_ensemble(text);
-        if (!parsed) return parsed.error().to_string();
-        instruments = std::move(*parsed);
-        return {};
-      },
-      "NAMES");
 }
 
 /// A command's arguments live as long as the parser that fills them; `run` is what the chosen command does.
@@ -70,7 +48,6 @@ void add_model_options(CLI::App& command, std::string& model, int& threads) {
 
 Run add_generate(CLI::App& command) {
   const auto arguments = std::make_shared<GenerateArguments>();
-  const auto ensemble = std::make_shared<std::string>();
   command
       .add_option("-o,--output", arguments->output,
                   "the MIDI file to write, - for standard output (midinfinite-SEED.mid)")
@@ -87,18 +64,7 @@ Run add_generate(CLI::App& command) {
       .add_option("--prompt", arguments->prompt,
                   "a MIDI file to continue from its last onset; its notes stand unchanged")
       ->type_name("FILE");
-  command
-      .add_option("--ensemble", *ensemble,
-                  "who may play: General MIDI names, families, drums or numbers, as in piano,bass,128 (all)")
-      ->check(ensemble_of(arguments->ensemble));
-  command.add_option("--temperature", arguments->temperature, "below 1 tamer, above wilder, 0 always the likeliest")
-      ->check(between(0, 10))
-      ->capture_default_str()
-      ->type_name("T");
-  command.add_option("--top-p", arguments->top_p, "draw from the likeliest ids that together have this probability")
-      ->check(between(0, 1))
-      ->capture_default_str()
-      ->type_name("P");
+  add_settings_options(command, arguments->settings);
   command.add_option("--seed", arguments->seed, "the same seed and settings make the same music (a fresh one)")
       ->check(whole_number())
       ->type_name("N");
@@ -106,7 +72,7 @@ Run add_generate(CLI::App& command) {
   command.add_option("--roll", arguments->roll, "also draw its piano roll to this SVG file")->type_name("FILE");
   add_model_options(command, arguments->model, arguments->threads);
   command.add_flag("--json", arguments->json, "report as JSON");
-  return [arguments, ensemble] { return run_generate(*arguments); };
+  return [arguments] { return run_generate(*arguments); };
 }
 
 Run add_tokens(CLI::App& command) {
