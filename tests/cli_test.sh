@@ -71,6 +71,24 @@ awk -v last="$last" '$1 < last { exit 1 }' new || fail "new notes before the pro
 awk '$3 < 11000 + 40 * 128 || $3 >= 11000 + 41 * 128 { exit 1 }' new || fail "somebody else played"
 grep -qaF Vocals continued.mid || fail "the name of a track of the prompt is gone"
 
+# What tokens prints is read back: after a first time, which puts notes of one instant in the order of their tracks, to
+# the letter; and it is the same notes before it, where none is nested in another of its key.
+for song in strawberry freedoom-d_bunny; do
+  "$program" tokens "$songs/$song.mid" >first
+  { echo '# a comment'; echo; cat first; } | "$program" tokens - --to-midi >first.mid
+  "$program" tokens first.mid >second
+  [[ $(LC_ALL=C sort first) == "$(LC_ALL=C sort second)" ]] || fail "$song: notes changed on the way to MIDI"
+  expect 0 '' tokens second --to-midi -o second.mid
+  "$program" tokens second.mid >third
+  same second third
+done
+echo '0 10050 11060' >odd
+echo '5 11060' >>odd
+expect 1 "odd: line 2: '5 11060' is no triplet" tokens odd --to-midi -o odd.mid
+[[ ! -e odd.mid ]] || fail "a damaged text became a file"
+expect 1 'byte|line 1' tokens "$songs/strawberry.mid" --to-midi
+expect 2 'to-midi' tokens first -o x.mid
+
 # Ctrl-C writes what exists.
 "$program" generate --seed 7 --notes 1000000 -o stopped.mid --threads 1 >/dev/null 2>&1 &
 sleep 1

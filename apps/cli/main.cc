@@ -77,8 +77,16 @@ Run add_generate(CLI::App& command) {
 
 Run add_tokens(CLI::App& command) {
   const auto arguments = std::make_shared<TokensArguments>();
-  command.add_option("file", arguments->file, "a MIDI file, - for standard input")->required()->type_name("FILE.mid");
-  command.add_flag("--json", arguments->json, "as a JSON array of triplets");
+  command.add_option("file", arguments->file, "a MIDI file, or with --to-midi a text; - for standard input")
+      ->required()
+      ->type_name("FILE");
+  CLI::Option* json = command.add_flag("--json", arguments->json, "as a JSON array of triplets");
+  CLI::Option* to_midi =
+      command.add_flag("--to-midi", arguments->to_midi, "read back what this command prints (# begins a comment)")
+          ->excludes(json);
+  command.add_option("-o,--output", arguments->output, "the MIDI file to write (standard output)")
+      ->needs(to_midi)
+      ->type_name("FILE");
   return [arguments] { return run_tokens(*arguments); };
 }
 
@@ -145,7 +153,7 @@ int main(int argc, char** argv) {
     commands.emplace_back(command, options(*command));
   };
   add("generate", "make music, from scratch or continuing a MIDI file", add_generate);
-  add("tokens", "print the event ids of a MIDI file, one triplet a line", add_tokens);
+  add("tokens", "print the event ids of a MIDI file, one triplet a line, or read them back", add_tokens);
   add("roll", "draw the piano roll of a MIDI file", add_roll);
   add("score", "negative log-likelihood of music under a model, in nats", add_score);
   add("convert", "make a .gguf file of a checkpoint", add_convert);

@@ -11,9 +11,11 @@
 #include "base/file.h"
 #include "base/general_midi.h"
 #include "midi/smf_reader.h"
+#include "midi/smf_writer.h"
 #include "model_report.h"
 #include "roll_svg.h"
 #include "terminal.h"
+#include "tokens/triplet_text.h"
 #include "tokens/triplets.h"
 
 namespace midinf::cli {
@@ -26,18 +28,31 @@ Result<MidiSong> read_song(const std::string& path) {
   return song;
 }
 
+Result<void> tokens_to_midi(const TokensArguments& arguments) {
+  MIDINF_TRY_ASSIGN(bytes, read_file(arguments.file, kMaxTripletTextBytes));
+  const auto triplets = triplets_from_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!triplets) return tl::make_unexpected(with_context(triplets.error(), arguments.file));
+  std::vector<Note> notes = to_notes(*triplets);
+  if (notes.size() > kMaxMidiFileNotes)
+    return fail(ErrorCode::kUnsupported, fmt::format("more than {} notes; cut it into parts", kMaxMidiFileNotes),
+                arguments.file);
+  for (Note& note : notes) note.duration = std::min(note.duration, Ticks10ms(kMaxSongSteps) - note.onset);
+  const WrittenMidi written = write_midi(notes);
+  MIDINF_TRY(write_file_whole(arguments.output, written.bytes));
+  if (arguments.output != "-") fmt::print("{}: {} notes\n", arguments.output, notes.size());
+  if (!written.remark.empty()) fmt::print(arguments.output == "-" ? stderr : stdout, "{}\n", written.remark);
+  return {};
+}
+
 Result<void> tokens(const TokensArguments& arguments) {
+  if (arguments.to_midi) return tokens_to_midi(arguments);
   MIDINF_TRY_ASSIGN(song, read_song(arguments.file));
-  std::string text = arguments.json ? "[" : "";
-  const char* separator = "";
-  for (const Triplet& event : to_triplets(song.notes)) {
-    if (arguments.json)
-      text += fmt::format("{}[{},{},{}]", separator, event.onset, event.duration, event.note), separator = ",\n";
-    else
-      text += fmt::format("{} {} {}\n", event.onset, event.duration, event.note);
-  }
-  if (arguments.json) text += "]\n";
-  return write_file_whole("-", text);
+  const std::vector<Triplet> triplets = to_triplets(song.notes);
+  if (!arguments.json) return write_file_whole("-", to_text(triplets));
+  std::string text = "[";
+  for (const Triplet& t : triplets)
+    text += fmt::format("{}[{},{},{}]", text.size() == 1 ? "" : ",\n", t.onset, t.duration, t.note);
+  return write_file_whole("-", text + "]\n");
 }
 
 // "instruments" as `generate` reports them; "parts" says more of each.

@@ -8,9 +8,11 @@ namespace midinf::cli {
 struct TokensArguments {
   std::string file;
   bool json = false;
+  bool to_midi = false;      ///< the other way round: `file` is what this command prints
+  std::string output = "-";  ///< the MIDI file then; "-": standard output
 };
 
-/// `midinfinite tokens`: event ids, one triplet a line.
+/// `midinfinite tokens`: event ids, one triplet a line; or, of such a text, MIDI.
 int run_tokens(const TokensArguments& arguments);
 
 struct RollArguments {

@@ -44,6 +44,25 @@ std::vector<TokenId> flatten(std::span<const Triplet> triplets) {
   return ids;
 }
 
+Result<void> TripletCheck::next(const Triplet& t) {
+  if (!is_well_formed(t))
+    return fail(
+        ErrorCode::kCorrupt,
+        fmt::format("{} {} {} is not an event: an onset, a duration (10000..10999) and a note (11000..27512) are "
+                    "wanted, or these plus 27513, or three separators (55025)",
+                    t.onset, t.duration, t.note));
+  if (is_separator(t)) {
+    piece_start_ = latest_end_;
+    return {};
+  }
+  const std::int64_t onset = piece_start_ + onset_of(t).count();
+  if (onset > kMaxSongSteps)
+    return fail(ErrorCode::kCorrupt, fmt::format("the piece goes on for more than {} days; cut it into shorter lists",
+                                                 kMaxSongSteps / kTicksPerSecond / 86'400));
+  if (!is_rest(t)) latest_end_ = std::max(latest_end_, onset + duration_of(t).count());
+  return {};
+}
+
 Result<std::vector<Triplet>> triplets_from_ids(std::span<const TokenId> ids) {
   if (ids.size() % 3 != 0)
     return fail(
@@ -52,29 +71,11 @@ Result<std::vector<Triplet>> triplets_from_ids(std::span<const TokenId> ids) {
                     ids.size()));
   std::vector<Triplet> triplets;
   triplets.reserve(ids.size() / 3);
-  std::int64_t piece_start = 0;
-  std::int64_t latest_end = 0;
+  TripletCheck check;
   for (std::size_t i = 0; i < ids.size(); i += 3) {
     const Triplet t{ids[i], ids[i + 1], ids[i + 2]};
-    const auto where = [&] { return fmt::format("triplet {}", i / 3 + 1); };
-    if (!is_well_formed(t))
-      return fail(
-          ErrorCode::kCorrupt,
-          fmt::format("{} {} {} is not an event: an onset, a duration (10000..10999) and a note (11000..27512) are "
-                      "wanted, or these plus 27513, or three separators (55025)",
-                      t.onset, t.duration, t.note),
-          where());
-    if (is_separator(t)) {
-      piece_start = latest_end;
-    } else {
-      const std::int64_t onset = piece_start + onset_of(t).count();
-      if (onset > kMaxSongSteps)
-        return fail(ErrorCode::kCorrupt,
-                    fmt::format("the piece goes on for more than {} days; cut it into shorter lists",
-                                kMaxSongSteps / kTicksPerSecond / 86'400),
-                    where());
-      if (!is_rest(t)) latest_end = std::max(latest_end, onset + duration_of(t).count());
-    }
+    if (const auto good = check.next(t); !good)
+      return tl::make_unexpected(with_context(good.error(), fmt::format("triplet {}", i / 3 + 1)));
     triplets.push_back(t);
   }
   return triplets;

@@ -66,6 +66,17 @@ std::vector<Note> to_notes(std::span<const Triplet> triplets);
 /// The ids of `triplets` one after the other. [any thread]
 std::vector<TokenId> flatten(std::span<const Triplet> triplets);
 
+/// Checks triplets from outside, one after the other. [any thread]
+class TripletCheck {
+ public:
+  /// Errors, both kCorrupt: `t` is not well formed, or the pieces up to it together pass kMaxSongSteps.
+  Result<void> next(const Triplet& t);
+
+ private:
+  std::int64_t piece_start_ = 0;
+  std::int64_t latest_end_ = 0;
+};
+
 /// The triplets of a flat list of ids from outside. Errors, both kCorrupt: a count that is not a multiple of three; a
 /// triplet that is not well formed, or whose pieces together pass kMaxSongSteps, named by its number. [any thread]
 Result<std::vector<Triplet>> triplets_from_ids(std::span<const TokenId> ids);
