@@ -59,6 +59,18 @@ expect 0 '' generate --seed 8 --notes 12 --threads 1
 "$program" tokens midinfinite-8.mid >notes
 (($(wc -l <notes) == 12)) || fail "--notes 12 made $(wc -l <notes)"
 
+# Takes: each is what its own seed makes; a start in the middle is another start, and begins at once.
+expect 0 '' generate --seed 7 --takes 2 --seconds 2 -o takes.mid --roll takes.svg --threads 1 --json
+[[ $(head -c 1 out) == '[' && $(grep -c '"seed"' out) == 2 && -s takes-1.svg && -s takes-2.svg ]] || fail "two takes are not reported, or drawn"
+expect 0 '' generate --seed 8 --seconds 2 -o eight.mid --threads 1
+same takes-2.mid eight.mid
+[[ ! -e takes.mid ]] || fail "takes wrote a file of no number"
+expect 1 'standard output: several takes' generate --takes 2 -o -
+expect 0 '' generate --seed 8 --notes 10 --start middle -o middle.mid --threads 1
+[[ $("$program" tokens middle.mid | head -n 1) == '0 '* ]] || fail "a start in the middle does not begin at once"
+expect 2 'start' generate --start middle --prompt middle.mid
+expect 2 'start' generate --start end
+
 # A prompt stands unchanged, and what is new begins at its last onset, for the ensemble that was asked for.
 "$program" tokens "$songs/strawberry.mid" >prompt
 expect 0 '' generate --seed 7 --notes 40 --prompt "$songs/strawberry.mid" --ensemble violin -o continued.mid --threads 1

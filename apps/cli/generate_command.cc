@@ -1,25 +1,18 @@
 #include "generate_command.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 
-#include "base/file.h"
 #include "base/general_midi.h"
 #include "engine.h"
-#include "midi/smf_continuation.h"
-#include "midi/smf_reader.h"
-#include "midi/smf_writer.h"
+#include "generate_files.h"
 #include "model_report.h"
-#include "render_wav.h"
-#include "roll_svg.h"
 #include "settings_options.h"
 #include "stream/generator.h"
 #include "terminal.h"
@@ -96,184 +89,136 @@ Result<Music> play(const GenerateArguments& arguments, Generator& generator, Dec
   return music;
 }
 
-// Finds out before the work is done, not after it.
-Result<void> check_folder(const std::string& path) {
-  if (path.empty() || path == "-") return {};
-  const auto folder = std::filesystem::path(path).parent_path();
-  if (::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0) return {};
-  return fail(ErrorCode::kIo, "its folder does not exist or cannot be written to; create it or choose another", path);
-}
-
 std::vector<int> instruments_of(std::span<const Note> notes) {
   std::set<int> instruments;
   for (const Note& note : notes) instruments.insert(note.instrument);
   return {instruments.begin(), instruments.end()};
 }
 
-/// The file to continue: as it stands, and as it is heard. Empty: none.
-struct PromptFile {
-  std::vector<std::byte> bytes;
-  std::vector<Note> notes;
-};
-
-Result<PromptFile> read_prompt(const std::string& path) {
-  if (path.empty()) return PromptFile{};
-  MIDINF_TRY_ASSIGN(bytes, read_file(path, kMaxMidiFileBytes));
-  auto read = read_midi(bytes);
-  if (!read) return tl::make_unexpected(with_context(read.error(), path));
-  MidiSong& song = *read;
-  for (const std::string& warning : song.warnings) fmt::print(stderr, "midinfinite: {}: {}\n", path, warning);
-  if (song.notes.empty())
-    return fail(ErrorCode::kInvalidArgument, "it has no notes to continue; leave out --prompt to start from nothing",
-                path);
-  // New music comes behind it, and a song must end within kMaxSongSeconds.
-  constexpr std::int64_t kMostDays = kMaxSongSeconds / 2 / 86'400;
-  const Ticks10ms last = std::ranges::max(song.notes, {}, &Note::onset).onset;
-  if (to_seconds(last).count() > static_cast<double>(kMostDays * 86'400))
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("it goes on for more than {} days, too long to continue; cut it", kMostDays), path);
-  if (const auto room = continue_midi(bytes, {}); !room) return tl::make_unexpected(with_context(room.error(), path));
-  return PromptFile{std::move(bytes), std::move(song.notes)};
-}
-
-// Two files under one name would leave the later one only.
-Result<void> check_outputs(const GenerateArguments& arguments) {
-  std::set<std::string> names;
-  for (const std::string& path : {arguments.output, arguments.wav, arguments.roll}) {
-    MIDINF_TRY(check_folder(path));
-    std::error_code ignored;
-    const bool device = std::filesystem::is_character_file(path, ignored);  // /dev/null may stand for all of them
-    if (!path.empty() && !device && !names.insert(path).second)
-      return fail(ErrorCode::kInvalidArgument, "two of --output, --wav and --roll name it; give each a name of its own",
-                  path == "-" ? "standard output" : path);
-  }
-  return {};
-}
-
-struct Files {
-  std::string midi, wav, roll;
-  std::optional<RenderReport> sound;
-  std::string remark;
-};
-
-// The written song: the prompt as it was, then the new notes.
-Result<Files> write_files(const GenerateArguments& arguments, std::uint64_t seed, const PromptFile& prompt,
-                          std::span<const Note> made) {
+// One take: what it is made of, and what became of it.
+struct Take {
+  Settings settings;
+  Music music;
+  std::vector<Note> made;
   Files files;
-  files.midi = arguments.output.empty() ? fmt::format("midinfinite-{}.mid", seed) : arguments.output;
-  WrittenMidi written;
-  if (prompt.bytes.empty()) {
-    written = write_midi(made);
-  } else {
-    MIDINF_TRY_ASSIGN(continued, continue_midi(prompt.bytes, made));
-    written = std::move(continued);
-  }
-  files.remark = written.remark;
-  MIDINF_TRY(write_file_whole(files.midi, written.bytes));
-  if (!arguments.roll.empty()) {
-    const std::string title = files.midi == "-" ? "midinfinite" : std::filesystem::path(files.midi).stem().string();
-    std::vector<Note> song = prompt.notes;
-    song.insert(song.end(), made.begin(), made.end());
-    std::optional<Ticks10ms> prompt_end;
-    if (!prompt.notes.empty()) prompt_end = prompt.notes.back().onset;
-    MIDINF_TRY(write_file_whole(arguments.roll, roll_svg(song, {.title = title, .prompt_end = prompt_end})));
-    files.roll = arguments.roll;
-  }
-  if (!arguments.wav.empty()) {
-    Progress progress("rendering sound", arguments.json);
-    const bool already_interrupted = interrupted();  // then what was generated is still rendered
-    MIDINF_TRY_ASSIGN(sound, render_wav(written.bytes, arguments.wav, {.progress = [&](double fraction) {
-                                          progress.update(fraction);
-                                          return already_interrupted || !interrupted();
-                                        }}));
-    files.sound = sound;
-    files.wav = arguments.wav;
-  }
-  return files;
-}
+};
 
-Result<int> generate(const GenerateArguments& arguments) {
-  MIDINF_TRY(check_outputs(arguments));
-  MIDINF_TRY_ASSIGN(prompt, read_prompt(arguments.prompt));
-  const std::uint64_t seed = arguments.seed ? *arguments.seed : std::random_device{}();
-  const auto began = Clock::now();
-  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads));
-  const double loading_seconds = seconds_since(began);
-
-  Decoder decoder = engine.decoder();
-  Settings settings = arguments.settings;
-  settings.seed = seed;
-  Generator generator(settings, continue_piece(prompt.notes));
+Result<Take> make_take(const GenerateArguments& arguments, const OutputNames& names, std::uint64_t seed,
+                       const PromptFile& prompt, const Prompt& start, const Engine& engine, Decoder& decoder) {
+  Take take{.settings = arguments.settings, .music = {}, .made = {}, .files = {}};
+  take.settings.seed = seed;
+  Generator generator(take.settings, start);
   auto played = play(arguments, generator, decoder);
   if (!played) return tl::make_unexpected(with_context(played.error(), engine.model_path));
-  const Music& music = *played;
-
-  std::vector<Note> made = to_notes(music.events);
-  for (Note& note : made) note.duration = std::min(note.duration, music.end - note.onset);
-  auto files = write_files(arguments, seed, prompt, made);
+  take.music = std::move(*played);
+  take.made = to_notes(take.music.events);
+  for (Note& note : take.made) note.duration = std::min(note.duration, take.music.end - note.onset);
+  auto files = write_files(names, prompt, take.made, arguments.json);
   if (!files) {
     Error error = files.error();
     error.message += fmt::format(" (--seed {} makes the same music again)", seed);
     return tl::make_unexpected(std::move(error));
   }
+  take.files = std::move(*files);
+  return take;
+}
 
+nlohmann::json json_report(const Take& take, std::size_t prompt_notes, const Engine& engine, double loading_seconds) {
+  const auto& [settings, music, made, files] = take;
   const double music_seconds = to_seconds(music.end - music.start).count();
   const double speed = static_cast<double>(made.size()) / music.generating_seconds;
   const double pace = music_seconds > 0 ? static_cast<double>(made.size()) / music_seconds : 0;
   const std::vector<int> players = instruments_of(made);
-  const bool piped = files->midi == "-" || files->wav == "-" || files->roll == "-";
+  nlohmann::json report = {{"midi", files.midi},
+                           {"seed", settings.seed},
+                           {"settings", settings_report(settings)},
+                           {"model", engine.model_path},
+                           {"threads", engine.pool->threads()},
+                           {"kernels", engine.network->kernels().name},
+                           {"prompt_notes", prompt_notes},
+                           {"notes", made.size()},
+                           {"start_seconds", to_seconds(music.start).count()},
+                           {"seconds", music_seconds},
+                           {"instruments", players},
+                           {"loading_seconds", loading_seconds},
+                           {"generating_seconds", music.generating_seconds},
+                           {"notes_per_second", speed},
+                           {"notes_per_second_of_music", pace},
+                           {"tokens_per_second", static_cast<double>(music.ids) / music.generating_seconds},
+                           {"times_real_time", music_seconds / music.generating_seconds},
+                           {"window_slides", music.slides},
+                           {"stuck", music.stuck},
+                           {"interrupted", interrupted()}};
+  if (!files.remark.empty()) report["remark"] = files.remark;
+  if (!files.roll.empty()) report["roll"] = files.roll;
+  if (files.sound)
+    report["wav"] = {{"file", files.wav},
+                     {"seconds", files.sound->duration.count()},
+                     {"peak_dbfs", files.sound->peak_dbfs},
+                     {"rms_dbfs", files.sound->rms_dbfs}};
+  return report;
+}
+
+void print_report(const Take& take, std::FILE* out) {
+  const auto& [settings, music, made, files] = take;
+  const double music_seconds = to_seconds(music.end - music.start).count();
+  const double speed = static_cast<double>(made.size()) / music.generating_seconds;
+  const double pace = music_seconds > 0 ? static_cast<double>(made.size()) / music_seconds : 0;
+  const std::vector<int> players = instruments_of(made);
+  std::string names;
+  for (const int instrument : players) names += (names.empty() ? "" : ", ") + std::string(instrument_name(instrument));
+  fmt::print(out, "{}: {:.1f} s of new music, {} notes for {}\n", files.midi == "-" ? "standard output" : files.midi,
+             music_seconds, made.size(), names.empty() ? "nobody" : names);
+  if (!files.wav.empty())
+    fmt::print(out, "{}: peak {:.1f} dBFS, {:.1f} s\n", files.wav, files.sound->peak_dbfs,
+               files.sound->duration.count());
+  if (!files.roll.empty() && files.roll != "-") fmt::print(out, "{}: its piano roll\n", files.roll);
+  if (!files.remark.empty()) fmt::print(out, "{}\n", files.remark);
+  fmt::print(out, "seed {}, generated in {:.1f} s: {:.0f} notes a second, the music plays {:.1f} a second\n",
+             settings.seed, music.generating_seconds, speed, pace);
+}
+
+Result<int> generate(const GenerateArguments& arguments) {
+  const std::uint64_t seed = arguments.seed ? *arguments.seed : std::random_device{}();
+  OutputNames names{arguments.output, arguments.wav, arguments.roll};
+  if (names.midi.empty()) names.midi = fmt::format("midinfinite-{}.mid", seed);
+  MIDINF_TRY(check_outputs(names, arguments.takes));
+  MIDINF_TRY_ASSIGN(prompt, read_prompt(arguments.prompt));
+  const auto began = Clock::now();
+  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads));
+  const double loading_seconds = seconds_since(began);
+
+  // One decoder for all takes: it keeps what it has read of the prompt as long as the window begins there.
+  Decoder decoder = engine.decoder();
+  const Prompt start = arguments.from_middle ? begin_middle() : continue_piece(prompt.notes);
+  const bool piped = names.midi == "-" || names.wav == "-" || names.roll == "-";
   std::FILE* out = piped ? stderr : stdout;
-  if (arguments.json) {
-    nlohmann::json report = {{"midi", files->midi},
-                             {"seed", seed},
-                             {"settings", settings_report(settings)},
-                             {"model", engine.model_path},
-                             {"threads", engine.pool->threads()},
-                             {"kernels", engine.network->kernels().name},
-                             {"prompt_notes", prompt.notes.size()},
-                             {"notes", made.size()},
-                             {"start_seconds", to_seconds(music.start).count()},
-                             {"seconds", music_seconds},
-                             {"instruments", players},
-                             {"loading_seconds", loading_seconds},
-                             {"generating_seconds", music.generating_seconds},
-                             {"notes_per_second", speed},
-                             {"notes_per_second_of_music", pace},
-                             {"tokens_per_second", static_cast<double>(music.ids) / music.generating_seconds},
-                             {"times_real_time", music_seconds / music.generating_seconds},
-                             {"window_slides", music.slides},
-                             {"stuck", music.stuck},
-                             {"interrupted", interrupted()}};
-    if (!files->remark.empty()) report["remark"] = files->remark;
-    if (!files->roll.empty()) report["roll"] = files->roll;
-    if (files->sound)
-      report["wav"] = {{"file", files->wav},
-                       {"seconds", files->sound->duration.count()},
-                       {"peak_dbfs", files->sound->peak_dbfs},
-                       {"rms_dbfs", files->sound->rms_dbfs}};
-    fmt::print(out, "{}\n", to_text(report));
-  } else {
-    std::string names;
-    for (const int instrument : players)
-      names += (names.empty() ? "" : ", ") + std::string(instrument_name(instrument));
-    fmt::print(out, "{}: {:.1f} s of new music, {} notes for {}\n",
-               files->midi == "-" ? "standard output" : files->midi, music_seconds, made.size(),
-               names.empty() ? "nobody" : names);
-    if (!files->wav.empty())
-      fmt::print(out, "{}: peak {:.1f} dBFS, {:.1f} s\n", files->wav, files->sound->peak_dbfs,
-                 files->sound->duration.count());
-    if (!files->roll.empty() && files->roll != "-") fmt::print(out, "{}: its piano roll\n", files->roll);
-    if (!files->remark.empty()) fmt::print(out, "{}\n", files->remark);
-    fmt::print(out, "seed {}, generated in {:.1f} s: {:.0f} notes a second, the music plays {:.1f} a second\n", seed,
-               music.generating_seconds, speed, pace);
+  nlohmann::json reports = nlohmann::json::array();
+  std::optional<Error> failed, stuck;
+  for (int number = 1; number <= arguments.takes && !interrupted(); ++number) {
+    const OutputNames its = arguments.takes == 1 ? names : of_take(names, number);
+    const std::uint64_t its_seed = seed + static_cast<std::uint64_t>(number - 1);
+    const auto take = make_take(arguments, its, its_seed, prompt, start, engine, decoder);
+    if (!take) {
+      failed = take.error();
+      break;
+    }
+    if (arguments.json)
+      reports.push_back(json_report(*take, prompt.notes.size(), engine, loading_seconds));
+    else
+      print_report(*take, out);
+    if (take->music.stuck && !stuck)
+      stuck = Error{ErrorCode::kUnsupported,
+                    fmt::format("the music stood still at {:.1f} s and was ended there; another --seed or a higher "
+                                "--temperature helps",
+                                to_seconds(take->music.end).count()),
+                    its.midi};
   }
+  if (arguments.json && !reports.empty())
+    fmt::print(out, "{}\n", to_text(arguments.takes == 1 ? reports.front() : reports));
+  if (failed) return tl::make_unexpected(*std::move(failed));
   if (interrupted()) return kInterrupted;
-  if (music.stuck)
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("the music stood still at {:.1f} s and was ended there; another --seed or a higher "
-                            "--temperature helps",
-                            to_seconds(music.end).count()),
-                files->midi);
+  if (stuck) return tl::make_unexpected(*std::move(stuck));
   return kDone;
 }
 

@@ -15,8 +15,10 @@ struct GenerateArguments {
   double seconds = 60;                ///< of new music
   std::optional<int> notes;           ///< instead of seconds: how many new notes
   std::string prompt;                 ///< a MIDI file to continue; empty: from scratch
+  bool from_middle = false;           ///< begin as in the middle of a piece; only without a prompt
   Settings settings;                  ///< but the seed
-  std::optional<std::uint64_t> seed;  ///< none: a fresh one
+  std::optional<std::uint64_t> seed;  ///< of the first take, the next one's is one more; none: a fresh one
+  int takes = 1;
   std::string model;
   int threads = 0;  ///< 0: as many as there are processors
   std::string wav;

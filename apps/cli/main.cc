@@ -60,14 +60,27 @@ Run add_generate(CLI::App& command) {
       ->check(between(1, 1e6))
       ->excludes(seconds)
       ->type_name("N");
+  CLI::Option* prompt =
+      command
+          .add_option("--prompt", arguments->prompt,
+                      "a MIDI file to continue from its last onset; everything in it stands unchanged")
+          ->type_name("FILE");
   command
-      .add_option("--prompt", arguments->prompt,
-                  "a MIDI file to continue from its last onset; its notes stand unchanged")
-      ->type_name("FILE");
+      .add_option_function<std::string>(
+          "--start", [arguments](const std::string& where) { arguments->from_middle = where == "middle"; },
+          "begin as a piece begins, or as if one were under way (piece)")
+      ->check(CLI::IsMember({"piece", "middle"}))
+      ->excludes(prompt);
   add_settings_options(command, arguments->settings);
   command.add_option("--seed", arguments->seed, "the same seed and settings make the same music (a fresh one)")
       ->check(whole_number())
       ->type_name("N");
+  command
+      .add_option("--takes", arguments->takes,
+                  "make so many pieces, each with the next seed; files get -1, -2 … before their extension")
+      ->check(between(1, 1'000))
+      ->capture_default_str()
+      ->type_name("K");
   command.add_option("--wav", arguments->wav, "also render the song to this WAV file")->type_name("FILE");
   command.add_option("--roll", arguments->roll, "also draw its piano roll to this SVG file")->type_name("FILE");
   add_model_options(command, arguments->model, arguments->threads);
