@@ -28,6 +28,10 @@ expect 2 '--frobnicate' generate --frobnicate
 expect 2 'temperature' generate --temperature nan
 expect 2 'seconds' generate --seconds 0
 expect 2 'flugelhorn' generate --ensemble piano,flugelhorn
+expect 2 'density' generate --density nan
+expect 2 'a key to play' generate --ensemble 0 --pitch-range 0:C4-C4 --scale 1
+expect 2 "'C majo'" generate --scale 'C majo'
+expect 2 "'flute'" generate --pitch-range flute
 expect 2 'type' convert a b --type q4_0
 expect 0 '' --help
 expect 0 '' generate --help
@@ -58,6 +62,12 @@ export MIDINFINITE_MODEL=$source/tests/data/golden/tiny
 expect 0 '' generate --seed 8 --notes 12 --threads 1
 "$program" tokens midinfinite-8.mid >notes
 (($(wc -l <notes) == 12)) || fail "--notes 12 made $(wc -l <notes)"
+expect 0 '' generate --seed 8 --notes 40 --ensemble 0,128 --scale 0,3,5,7,10 --pitch-range 0:60-71 -o scale.mid --threads 1 --json
+grep -q '"pitch_range"' out || fail "the report lacks the settings"
+"$program" tokens scale.mid | awk '
+  $3 >= 11000 + 128 * 128 { next }  # drums
+  $3 < 11060 || $3 > 11071 || !(($3 - 11060) in scale) { exit 1 }
+  BEGIN { split("0 3 5 7 10", steps, " "); for (i in steps) scale[steps[i]] }' || fail "a note outside the range or the scale"
 
 # Takes: each is what its own seed makes; a start in the middle is another start, and begins at once.
 expect 0 '' generate --seed 7 --takes 2 --seconds 2 -o takes.mid --roll takes.svg --threads 1 --json
