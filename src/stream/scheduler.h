@@ -30,9 +30,11 @@ struct MidiMessage {
 };
 
 struct SchedulerSettings {
-  int sample_rate = 48000;         ///< 1,000..1,000,000 Hz
-  Ticks10ms start;                 ///< where the clock stands at first
-  std::size_t pending = 8192;      ///< notes held that have not started; more wait in the queue
+  int sample_rate = 48000;  ///< 1,000..1,000,000 Hz
+  Ticks10ms start;          ///< where the clock stands at first
+  /// How many notes that have not started it holds, rounded up to a power of two; more wait in the queue, and so do a
+  /// cut or a seek behind them: queue fewer than this ahead of the playhead.
+  std::size_t pending = 8192;
   int rebuffer_ms = 250;           ///< how much must be ahead, in ms of playing, before the clock starts or goes on
   Ticks10ms late = Ticks10ms(10);  ///< a note that comes at most this late is played at once, a later one dropped
 };
