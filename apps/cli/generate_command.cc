@@ -40,6 +40,7 @@ struct Music {
   double generating_seconds = 0;
   std::uint64_t ids = 0;
   std::uint64_t slides = 0;
+  RecoveryCounts recoveries;
 };
 
 // Damaged weights, or absurd ones, make infinities of which nothing can be drawn.
@@ -51,24 +52,26 @@ Result<Music> play(const GenerateArguments& arguments, Generator& generator, Dec
   Music music;
   music.start = generator.now();
   music.end = music.start + to_ticks(Seconds(arguments.seconds));
-  bool finite = true;
   const LogitSource logits = [&](const LogitRequest& request) {
     const std::span<float> answer = decoder.logits(request.context, request.rows);
-    if (!all_finite(answer)) {
-      finite = false;
-      std::fill(answer.begin(), answer.end(), 0.0F);
-    }
-    return answer;
+    return all_finite(answer) ? answer : std::span<float>{};
   };
   Progress progress("generating", arguments.json);
   const auto began = Clock::now();
+  const EventIndex first = generator.end_index();
   int notes = 0, without_progress = 0;
   while (!interrupted() && !(arguments.notes && notes >= *arguments.notes)) {
     const Ticks10ms before = generator.now();
-    const Triplet event = next_event(generator, logits);
-    if (!finite)
+    const Step step = next_event(generator, logits);
+    if (step == Step::kCancelled)
       return fail(ErrorCode::kCorrupt,
                   "the model computes infinities or no numbers at all; download or convert it again");
+    if (step == Step::kRecovery) {
+      music.events.resize(static_cast<std::size_t>(generator.end_index() - first));
+      notes = static_cast<int>(std::count_if(music.events.begin(), music.events.end(), is_note));
+      continue;
+    }
+    const Triplet event = generator.history().back();
     if (!arguments.notes && onset_of(event) >= music.end) break;
     music.events.push_back(event);
     notes += is_note(event) ? 1 : 0;
@@ -82,6 +85,7 @@ Result<Music> play(const GenerateArguments& arguments, Generator& generator, Dec
   music.generating_seconds = seconds_since(began);
   music.ids = 3 * generator.generated();
   music.slides = generator.slides();
+  music.recoveries = generator.recovery_counts();
   if (arguments.notes || interrupted() || music.stuck) {
     music.end = music.start;
     for (const Triplet& event : music.events) music.end = std::max(music.end, onset_of(event) + duration_of(event));
@@ -147,6 +151,8 @@ nlohmann::json json_report(const Take& take, std::size_t prompt_notes, const Eng
                            {"tokens_per_second", static_cast<double>(music.ids) / music.generating_seconds},
                            {"times_real_time", music_seconds / music.generating_seconds},
                            {"window_slides", music.slides},
+                           {"recoveries", music.recoveries.recoveries},
+                           {"recoveries_given_up", music.recoveries.given_up},
                            {"stuck", music.stuck},
                            {"interrupted", interrupted()}};
   if (!files.remark.empty()) report["remark"] = files.remark;

@@ -42,6 +42,12 @@ Window next_window(WindowPolicy policy, std::span<const Triplet> history, Window
   return {start, earliest(history.subspan(start), now)};  // with nothing that near, afresh at `now`
 }
 
+std::optional<Window> upcoming_window(std::span<const Triplet> history, Window current, Ticks10ms now) {
+  const std::size_t start = current.start + kWindowEvents - kKeptEvents;
+  if (start >= history.size()) return std::nullopt;
+  return Window{start, earliest(history.subspan(start), now)};
+}
+
 void append_context(std::span<const Triplet> history, Window window, std::vector<TokenId>& ids) {
   ids.push_back(kAutoregress);
   for (const Triplet& event : history.subspan(window.start)) {

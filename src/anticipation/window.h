@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,10 @@ enum class WindowPolicy {
 /// The window in which the event after `history` is drawn, when the event before was drawn in `previous`. `now` is the
 /// earliest onset that the new event may have. Pure. Onsets of `history` are in stream time.
 Window next_window(WindowPolicy policy, std::span<const Triplet> history, Window previous, Ticks10ms now);
+
+/// The window that a full one slides to, as far as its events exist; nothing while none of them does. Sparse music
+/// slides earlier and keeps fewer events. Pure.
+std::optional<Window> upcoming_window(std::span<const Triplet> history, Window current, Ticks10ms now);
 
 /// What the network reads: the flag AUTOREGRESS, then the window's events with their onsets re-based.
 void append_context(std::span<const Triplet> history, Window window, std::vector<TokenId>& ids);

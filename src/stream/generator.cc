@@ -16,6 +16,10 @@ namespace {
 
 constexpr std::size_t kMostHistory = 1'000'000;
 constexpr std::size_t kProcessorHistory = 1'024;
+constexpr std::size_t kWatched = 2'048;  // events in which dead music is looked for
+constexpr unsigned kRevivedEvents = 32;  // drawn with changed sampling at the first attempt, more at each further one
+constexpr unsigned kSamePassage = 64;    // trouble so few events behind them is the same trouble
+constexpr unsigned kLeftAlone = 341;     // events after which given-up music is watched again
 
 }  // namespace
 
@@ -40,26 +44,69 @@ Prompt continue_piece(std::span<const Note> notes) {
 }
 
 Generator::Generator(Settings settings, Prompt prompt)
-    : settings_(std::move(settings)),
-      processors_(make_processors(settings_)),
-      history_(std::move(prompt.events)),
-      now_(prompt.start) {}
+    : settings_(std::move(settings)), history_(std::move(prompt.events)), prompt_end_(history_.size()), marks_{{}} {
+  mark_here().floor = prompt.start;
+}
+
+Generator::Mark& Generator::mark_here() {
+  if (marks_.back().at != end_index()) {
+    Mark mark = marks_.back();
+    mark.at = end_index();
+    marks_.push_back(mark);
+  }
+  return marks_.back();
+}
+
+Ticks10ms Generator::now() const {
+  if (history_.empty() || is_separator(history_.back())) return state().floor;
+  return std::max(state().floor, onset_of(history_.back()));
+}
+
+std::uint64_t Generator::slides() const {
+  return state().slides;
+}
+
+RecoveryCounts Generator::recovery_counts() const {
+  return state().counts;
+}
+
+EventIndex Generator::index_at(Ticks10ms onset) const {
+  const auto before = [](const Triplet& event, Ticks10ms t) { return is_separator(event) || onset_of(event) < t; };
+  return first_ +
+         static_cast<EventIndex>(std::lower_bound(history_.begin(), history_.end(), onset, before) - history_.begin());
+}
+
+int Generator::attempt() const {
+  return end_index() < state().until && state().attempt <= kMostAttempts ? state().attempt : 0;
+}
+
+std::span<const std::shared_ptr<const LogitProcessor>> Generator::processors() {
+  if (const int wanted = attempt(); processors_attempt_ != wanted) {
+    processors_ = make_processors(wanted == 0 ? settings_ : revived(settings_, state().counts.last, wanted));
+    processors_attempt_ = wanted;
+  }
+  return processors_;
+}
 
 StepContext Generator::context() const {
   const std::span<const Triplet> all = history_;
   return {.history = settings_.reference ? all : all.last(std::min(all.size(), kProcessorHistory)),
           .window_events = all.size() - window_.start,
           .window_origin = window_.origin,
-          .now = now_,
+          .now = now(),
           .slot = slot_,
           .drawn = drawn_};
 }
 
 void Generator::begin_event() {
-  const Window next =
-      next_window(settings_.reference ? WindowPolicy::kReference : WindowPolicy::kChunked, history_, window_, now_);
-  if (next.start != window_.start) ++slides_;
-  window_ = next;
+  const Window before{window_start(), {}};
+  window_ =
+      next_window(settings_.reference ? WindowPolicy::kReference : WindowPolicy::kChunked, history_, before, now());
+  if (window_.start != before.start) {
+    Mark& mark = mark_here();
+    mark.window_start = first_ + window_.start;
+    ++mark.slides;
+  }
   ids_.clear();
   append_context(history_, window_, ids_);
 }
@@ -68,55 +115,162 @@ LogitRequest Generator::request() {
   if (!requested_) {
     if (slot_ == Slot::kOnset) begin_event();
     rows_ = settings_.reference ? reference_slot_rows(slot_) : slot_rows(slot_);
-    for (const auto& processor : processors_) processor->narrow(context(), rows_);
+    for (const auto& processor : processors()) processor->narrow(context(), rows_);
     MIDINF_ASSERT(!rows_.empty());
     requested_ = true;
   }
-  return {ids_, rows_};
+  return {ids_, rows_, now()};
 }
 
-bool Generator::accept(std::span<float> logits) {
+Step Generator::accept(std::span<float> logits) {
   MIDINF_ASSERT(requested_ && logits.size() == static_cast<std::size_t>(rows_.size()));
-  for (const auto& processor : processors_) processor->edit(context(), rows_, logits);
-  const double luck = uniform(settings_.seed, generated_, static_cast<std::uint32_t>(slot_));
-  const TokenId id = rows_.id_at(draw(logits, luck));
+  for (const auto& processor : processors()) processor->edit(context(), rows_, logits);
+  const auto substream = static_cast<std::uint32_t>(slot_) + 4 * static_cast<std::uint32_t>(attempt());
+  const TokenId id = rows_.id_at(draw(logits, uniform(settings_.seed, end_index() - prompt_end_, substream)));
   ids_.push_back(id);
   requested_ = false;
   switch (slot_) {
     case Slot::kOnset:
       drawn_.onset = id;
       slot_ = Slot::kDuration;
-      return false;
+      break;
     case Slot::kDuration:
       drawn_.duration = id;
       slot_ = Slot::kNote;
-      return false;
+      break;
     case Slot::kNote:
       drawn_.note = id;
-      slot_ = Slot::kOnset;
-      end_event();
-      return true;
+      return end_event();
   }
-  return false;
+  return Step::kId;
 }
 
-void Generator::end_event() {
+void Generator::abandon_event() {
+  slot_ = Slot::kOnset;
+  drawn_ = {};
+  requested_ = false;
+}
+
+Step Generator::end_event() {
   const Ticks10ms onset = Ticks10ms(drawn_.onset) + window_.origin;
   history_.push_back({static_cast<TokenId>(onset.count()), drawn_.duration, drawn_.note});
-  now_ = std::max(now_, onset);
-  ++generated_;
-  drawn_ = {};
-  if (history_.size() <= kMostHistory) return;
-  // Drop an eighth at once, so that the cost of moving the rest is spread over many events.
-  const std::size_t dropped = std::min(kMostHistory / 8, window_.start);
-  history_.erase(history_.begin(), history_.begin() + static_cast<std::ptrdiff_t>(dropped));
-  window_.start -= dropped;
+  abandon_event();
+  const bool watching =
+      settings_.recover && !settings_.reference && !(state().attempt > kMostAttempts && end_index() < state().until);
+  if (watching) {
+    const std::span<const Triplet> recent = std::span(history_).last(std::min(history_.size(), kWatched));
+    FoundTrouble found = find_trouble(recent, window_.origin, static_cast<std::size_t>(generated()));
+    found.begin += history_.size() - recent.size();
+    if (found.kind != Trouble::kNone) return recover(found);
+  }
+  forget_the_oldest();
+  return Step::kEvent;
 }
 
-Triplet next_event(Generator& generator, const LogitSource& logits) {
-  while (!generator.accept(logits(generator.request()))) {
+// Goes back to before the dead passage, but not into what has been heard, and marks what follows to be drawn with
+// changed sampling. The third failure at one place is the last: then the music is left alone for a window's length.
+Step Generator::recover(FoundTrouble found) {
+  const bool again = state().attempt > 0 && end_index() <= state().until + kSamePassage;
+  const int attempt = again ? state().attempt + 1 : 1;
+  RecoveryCounts counts = state().counts;
+  counts.last = found.kind;
+  if (attempt > kMostAttempts) {
+    ++counts.given_up;
+  } else {
+    ++counts.recoveries;
+    rewind(std::min(end_index(), std::max({first_ + found.begin, index_at(heard_), prompt_end_})));
   }
-  return generator.history().back();
+  Mark& mark = mark_here();
+  mark.floor = std::max(mark.floor, heard_);
+  mark.attempt = static_cast<std::uint8_t>(attempt);
+  mark.until = end_index() + (attempt > kMostAttempts ? kLeftAlone : kRevivedEvents * static_cast<unsigned>(attempt));
+  mark.counts = counts;
+  processors_attempt_ = -1;
+  return attempt > kMostAttempts ? Step::kEvent : Step::kRecovery;
+}
+
+void Generator::forget_the_oldest() {
+  if (history_.size() <= kMostHistory) return;
+  // An eighth at once, so that the cost of moving the rest is spread over many events.
+  const std::size_t dropped = std::min(kMostHistory / 8, window_start());
+  history_.erase(history_.begin(), history_.begin() + static_cast<std::ptrdiff_t>(dropped));
+  first_ += dropped;
+  marks_.erase(marks_.begin(), mark_of(first_));
+}
+
+std::vector<Generator::Mark>::const_iterator Generator::mark_of(EventIndex at) const {
+  const auto next = std::upper_bound(marks_.begin(), marks_.end(), at,
+                                     [](EventIndex index, const Mark& mark) { return index < mark.at; });
+  return std::prev(next);
+}
+
+bool Generator::holds(EventIndex at) const {
+  return at >= first_ && at <= end_index() && mark_of(at)->window_start >= first_;
+}
+
+void Generator::set_settings(Settings settings) {
+  settings_ = std::move(settings);
+  processors_attempt_ = -1;
+  abandon_event();
+}
+
+std::optional<Generator::Tail> Generator::cut(EventIndex at, std::optional<Ticks10ms> not_before) {
+  if (!holds(at)) return std::nullopt;
+  Tail tail{at, {}, {}};
+  const auto event = history_.begin() + static_cast<std::ptrdiff_t>(at - first_);
+  tail.events.assign(event, history_.end());
+  history_.erase(event, history_.end());
+  // A mark at `at` was made before that event was drawn: it holds on. It goes into the tail too, since it may change.
+  auto mark = mark_of(at);
+  tail.marks.assign(mark->at == at ? mark : mark + 1, marks_.cend());
+  marks_.erase(mark + 1, marks_.cend());
+  abandon_event();
+  processors_attempt_ = -1;
+  if (not_before && *not_before > state().floor) mark_here().floor = *not_before;
+  return tail;
+}
+
+bool Generator::paste(Tail tail) {
+  if (!rewind(tail.at)) return false;
+  const bool replaced = !tail.marks.empty() && tail.marks.front().at == tail.at;
+  if (state().at == tail.at && (replaced || marks_.size() > 1)) marks_.pop_back();
+  history_.insert(history_.end(), tail.events.begin(), tail.events.end());
+  marks_.insert(marks_.end(), tail.marks.begin(), tail.marks.end());
+  return true;
+}
+
+Generator Generator::fork(EventIndex at, Ticks10ms not_before, std::uint64_t seed) const {
+  MIDINF_ASSERT(holds(at));
+  Generator other;
+  other.settings_ = settings_;
+  other.settings_.seed = seed;
+  other.prompt_end_ = prompt_end_;
+  const Mark& mark = *mark_of(at);
+  const EventIndex seen = std::min(mark.window_start, at - std::min<EventIndex>(at, kProcessorHistory));
+  other.first_ = std::max(first_, seen);
+  other.history_.assign(history_.begin() + static_cast<std::ptrdiff_t>(other.first_ - first_),
+                        history_.begin() + static_cast<std::ptrdiff_t>(at - first_));
+  other.marks_ = {mark};
+  other.marks_.front().at = other.first_;
+  Mark& here = other.mark_here();
+  here.floor = std::max(mark.floor, not_before);
+  return other;
+}
+
+std::vector<TokenId> Generator::upcoming_context() const {
+  std::vector<TokenId> ids;
+  if (settings_.reference) return ids;
+  if (const auto window = upcoming_window(history_, {window_start(), {}}, now()))
+    append_context(history_, *window, ids);
+  return ids;
+}
+
+Step next_event(Generator& generator, const LogitSource& logits) {
+  while (true) {
+    const std::span<float> answer = logits(generator.request());
+    if (answer.empty()) return Step::kCancelled;
+    if (const Step step = generator.accept(answer); step != Step::kId) return step;
+  }
 }
 
 }  // namespace midinf

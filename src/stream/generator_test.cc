@@ -52,9 +52,10 @@ FakeNetwork::Shape steps_between(int from, int to) {
 
 std::vector<Triplet> play(Generator& generator, FakeNetwork& network, int count) {
   const LogitSource source = network.source();
-  std::vector<Triplet> events;
-  for (int i = 0; i < count; ++i) events.push_back(next_event(generator, source));
-  return events;
+  const EventIndex begin = generator.end_index();
+  while (generator.end_index() < begin + static_cast<EventIndex>(count)) next_event(generator, source);
+  const auto played = generator.history().last(static_cast<std::size_t>(count));
+  return {played.begin(), played.end()};
 }
 
 TEST(Generator, SameSeedSameMusicAnotherSeedAnother) {
@@ -94,7 +95,7 @@ TEST(Generator, ARestPassesTimeInTheStreamAsInTheModel) {
     const float step = steps_between(99, 100)(id, context);
     return step + (id == kRest ? 40.0F : 0.0F);
   });
-  Generator generator({.seed = 3, .top_p = 0}, begin_piece());
+  Generator generator({.seed = 3, .top_p = 0, .recover = false}, begin_piece());
   const auto events = play(generator, network, 400);
   EXPECT_TRUE(std::all_of(events.begin(), events.end(), is_rest));
   const LogitRequest next = generator.request();
@@ -126,8 +127,224 @@ TEST(Generator, OnlyTheEnsemblePlays) {
 
 TEST(Generator, TemperatureZeroDoesNotDependOnTheSeed) {
   FakeNetwork network;
-  Generator a({.seed = 1, .temperature = 0}, begin_piece()), b({.seed = 2, .temperature = 0}, begin_piece());
+  Settings greedy{.temperature = 0, .recover = false};
+  Generator a(greedy, begin_piece());
+  greedy.seed = 2;
+  Generator b(greedy, begin_piece());
   EXPECT_EQ(play(a, network, 50), play(b, network, 50));
+}
+
+// Music in bursts that often dies: silences of nine seconds, bars for ever.
+FakeNetwork::Shape moody() {
+  return [](TokenId id, std::span<const TokenId> context) {
+    const auto mood = (context.size() / 120) % 4;
+    if (mood == 1) return steps_between(950, 990)(id, context);
+    if (mood == 2) return steps_between(24, 26)(id, context) + (id == kNoteBase + 40 || id == kRest ? 60.0F : 0.0F);
+    return steps_between(0, 40)(id, context);
+  };
+}
+
+std::vector<Triplet> copy_of(const Generator& generator) {
+  return {generator.history().begin(), generator.history().end()};
+}
+
+// Plays on until as many events stand as before.
+void play_to(Generator& generator, FakeNetwork& network, EventIndex end) {
+  const LogitSource source = network.source();
+  while (generator.end_index() < end) next_event(generator, source);
+}
+
+TEST(Rewind, WithNothingChangedReproducesWhatItDiscardedAcrossWindowsAndRecoveries) {
+  FakeNetwork network(moody());
+  const Settings settings{.seed = 11, .ensemble = {0, 40}};
+  Generator generator(settings, begin_piece());
+  play(generator, network, 700);
+  const auto original = copy_of(generator);
+  const RecoveryCounts counts = generator.recovery_counts();
+  EXPECT_GT(counts.recoveries, 0U);
+  EXPECT_GE(generator.slides(), 3U);
+  const EventIndex end = generator.end_index();
+  std::mt19937 random(5);
+  for (int i = 0; i < 8; ++i) {
+    const EventIndex at = i == 0 ? generator.prompt_end() : random() % end;
+    ASSERT_TRUE(generator.rewind(at));
+    ASSERT_EQ(generator.end_index(), at);
+    if (at < 1) {  // the prompt itself is gone: put it back
+      generator = Generator(settings, begin_piece());
+    }
+    play_to(generator, network, end);
+    ASSERT_EQ(copy_of(generator), original) << "rewound to " << at;
+    ASSERT_EQ(generator.recovery_counts(), counts);
+  }
+}
+
+TEST(Rewind, InTheMiddleOfAnEventDrawsThatEventAgain) {
+  FakeNetwork network;
+  Generator generator({.seed = 1}, begin_piece()), same = generator;
+  const LogitSource source = network.source();
+  play(same, network, 6);
+  play(generator, network, 5);
+  generator.accept(source(generator.request()));
+  ASSERT_TRUE(generator.rewind(generator.end_index()));
+  play(generator, network, 1);
+  EXPECT_EQ(copy_of(generator), copy_of(same));
+}
+
+TEST(Rewind, RefusesWhatIsNoLongerOrNotYetThere) {
+  std::vector<Triplet> long_past(1'000'000, Triplet{0, kDurationBase + 1, kNoteBase});
+  for (std::size_t i = 0; i < long_past.size(); ++i) long_past[i].onset = static_cast<TokenId>(i);
+  FakeNetwork network(steps_between(1, 5));
+  Generator generator({.seed = 1}, {long_past, Ticks10ms(999'999)});
+  play(generator, network, 500);
+  EXPECT_GT(generator.first_index(), 100'000U);
+  EXPECT_FALSE(generator.rewind(0));
+  EXPECT_FALSE(generator.rewind(generator.first_index() - 1));
+  EXPECT_FALSE(generator.rewind(generator.end_index() + 1));
+  const auto before = copy_of(generator);
+  const EventIndex end = generator.end_index();
+  ASSERT_TRUE(generator.rewind(end - 450));
+  play_to(generator, network, end);
+  EXPECT_EQ(copy_of(generator), before);
+}
+
+TEST(Rewind, CanForbidWhatHasAlreadyBeenHeard) {
+  FakeNetwork network(steps_between(0, 40));
+  Generator generator({.seed = 3}, begin_piece());
+  play(generator, network, 100);
+  const Ticks10ms limit = onset_of(generator.history()[60]) + Ticks10ms(1);
+  ASSERT_TRUE(generator.cut(generator.index_at(limit), limit));
+  const EventIndex at = generator.end_index();
+  for (const Triplet& event : play(generator, network, 60)) EXPECT_GE(onset_of(event), limit);
+  const auto once = copy_of(generator);
+  ASSERT_TRUE(generator.rewind(at + 3));
+  play(generator, network, 57);
+  EXPECT_EQ(copy_of(generator), once) << "the limit is part of what a rewind restores";
+  ASSERT_TRUE(generator.rewind(at));
+  play(generator, network, 60);
+  EXPECT_EQ(copy_of(generator), once);
+}
+
+TEST(Tail, PutBackMakesTheGeneratorWhatItWas) {
+  FakeNetwork network(moody());
+  for (const int length : {0, 3, 200, 500}) {
+    Generator generator({.seed = 21, .ensemble = {0, 40}}, begin_piece());
+    play(generator, network, 550);
+    const auto saved = generator.save();
+    Generator untouched = generator;
+    const EventIndex at = generator.end_index() - static_cast<EventIndex>(length);
+    auto tail = generator.cut(at, generator.now() + Ticks10ms(5));
+    ASSERT_TRUE(tail);
+    play(generator, network, 120);
+    ASSERT_TRUE(generator.paste(std::move(*tail)));
+    EXPECT_EQ(generator.save(), saved);
+    EXPECT_EQ(play(generator, network, 50), play(untouched, network, 50));
+  }
+}
+
+TEST(Saved, GeneratorsGoOnAsIfNothingHadHappened) {
+  FakeNetwork network(moody());
+  Generator generator({.seed = 77, .temperature = 0.9, .ensemble = {0, 40, 128}}, begin_piece());
+  play(generator, network, 500);
+  generator.accept(network.source()(generator.request()));  // an event half drawn
+  auto restored = Generator::restore(generator.save());
+  ASSERT_TRUE(restored) << restored.error().to_string();
+  EXPECT_EQ(restored->settings(), generator.settings());
+  EXPECT_EQ(play(*restored, network, 400), play(generator, network, 400));
+  EXPECT_EQ(restored->save(), generator.save());
+}
+
+TEST(Saved, DamagedGeneratorsAreRefused) {
+  FakeNetwork network;
+  Generator generator({.seed = 1}, begin_piece());
+  play(generator, network, 20);
+  const auto bytes = generator.save();
+  for (std::size_t cut = 0; cut < bytes.size(); ++cut)
+    EXPECT_FALSE(Generator::restore(std::span(bytes).first(cut))) << cut;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    auto damaged = bytes;
+    damaged[i] ^= std::byte{0x10};
+    const auto result = Generator::restore(damaged);
+    ASSERT_FALSE(result) << i;
+    EXPECT_FALSE(result.error().message.empty());
+  }
+}
+
+TEST(Fork, GoesOnByItselfAndKnowsWhatTheNetworkSees) {
+  FakeNetwork network(steps_between(0, 40));
+  Generator generator({.seed = 4, .ensemble = {0, 40}}, begin_piece());
+  play(generator, network, 1'500);
+  const auto original = copy_of(generator);
+  Generator same = generator.fork(1'301, Ticks10ms(0), 4), other = generator.fork(1'301, Ticks10ms(0), 5);
+  EXPECT_LE(same.history().size(), 1'024U + 341U);
+  EXPECT_EQ(play(same, network, 200), std::vector<Triplet>(original.begin() + 1'301, original.end()));
+  EXPECT_NE(play(other, network, 200), std::vector<Triplet>(original.begin() + 1'301, original.end()));
+  EXPECT_EQ(copy_of(generator), original);
+}
+
+TEST(Upcoming, ContextIsHowTheNextWindowBegins) {
+  FakeNetwork network(steps_between(0, 20));
+  Generator generator({.seed = 4}, begin_piece());
+  play(generator, network, 340);
+  const auto early = generator.upcoming_context();
+  EXPECT_EQ(early.size(), 1 + 3 * 170U);
+  play(generator, network, 1);
+  const auto context = generator.request().context;
+  ASSERT_EQ(generator.slides(), 1U);
+  EXPECT_TRUE(std::equal(early.begin(), early.end(), context.begin()));
+}
+
+TEST(Recovery, LeavesSilenceLoopsAndCrowdsAndCountsThem) {
+  struct Case {
+    Trouble trouble;
+    FakeNetwork::Shape shape;
+  };
+  const Case cases[] = {
+      {Trouble::kSilence,
+       [](TokenId id, auto context) { return steps_between(95, 100)(id, context) + (id == kRest ? 60 : 0); }},
+      {Trouble::kLoop,
+       [](TokenId id, auto context) { return steps_between(25, 26)(id, context) + (id == kNoteBase + 60 ? 20 : 0); }},
+      {Trouble::kCrowd, steps_between(0, 1)}};
+  for (const Case& dead : cases) {
+    // Dead for a while: as long as the history is between 100 and 300 events.
+    FakeNetwork network([&](TokenId id, std::span<const TokenId> context) {
+      return context.size() > 300 && context.size() < 900 ? dead.shape(id, context) : steps_between(3, 40)(id, context);
+    });
+    Generator generator({.seed = 8, .ensemble = {0, 40}}, begin_piece());
+    play(generator, network, 330);
+    EXPECT_GT(generator.recovery_counts().recoveries, 0U) << trouble_name(dead.trouble);
+    EXPECT_EQ(generator.recovery_counts().last, dead.trouble) << trouble_name(generator.recovery_counts().last);
+    Generator left({.seed = 8, .ensemble = {0, 40}, .recover = false}, begin_piece());
+    play(left, network, 330);
+    EXPECT_EQ(left.recovery_counts(), RecoveryCounts{});
+  }
+}
+
+TEST(Recovery, GivesUpAfterThreeAttemptsAndGoesOn) {
+  FakeNetwork network(
+      [](TokenId id, std::span<const TokenId>) { return id == 0 || id >= kDurationBase ? 0.0F : -1e9F; });
+  Generator generator({.seed = 8}, {{kSeparatorTriplet, {0, kDurationBase + 1, kNoteBase}}, Ticks10ms(0)});
+  // Only onset 0 is likely; the changed sampling moves on by one step, where the same crowd gathers again.
+  const LogitSource source = network.source();
+  int recoveries = 0;
+  for (int i = 0; i < 3'000 && generator.recovery_counts().given_up == 0; ++i)
+    recoveries += next_event(generator, source) == Step::kRecovery ? 1 : 0;
+  EXPECT_EQ(generator.recovery_counts().recoveries, static_cast<unsigned>(recoveries));
+  EXPECT_GT(recoveries, 0);
+}
+
+TEST(Recovery, NeverTakesBackWhatHasBeenHeard) {
+  FakeNetwork network(moody());
+  Generator generator({.seed = 2}, begin_piece());
+  const LogitSource source = network.source();
+  std::vector<Triplet> heard;
+  for (int i = 0; i < 1'500; ++i) {
+    next_event(generator, source);
+    const Ticks10ms playhead = generator.now() - Ticks10ms(200);
+    generator.set_heard(playhead);
+    for (EventIndex e = heard.size(); e < generator.index_at(playhead); ++e) heard.push_back(generator.history()[e]);
+    ASSERT_TRUE(std::equal(heard.begin(), heard.end(), generator.history().begin()));
+  }
+  EXPECT_GT(generator.recovery_counts().recoveries, 0U);
 }
 
 TEST(Prompt, IsPaddedWithRestsAndKept) {

@@ -22,8 +22,8 @@ std::vector<Triplet> generate_like_the_reference(Decoder& decoder, const nlohman
   Generator generator({.top_p = 0, .reference = true},
                       {pad(clip(inputs, Ticks10ms(0), start, ClipDuration::kKeep), start), start});
   const LogitSource logits = [&](const LogitRequest& request) { return decoder.logits(request.context, request.rows); };
-  while (onset_of(next_event(generator, logits)) < end) {
-  }
+  do next_event(generator, logits);
+  while (onset_of(generator.history().back()) < end);
   const auto drawn = generator.history();
   return sort(unpad(drawn.first(drawn.size() - 1)));
 }

@@ -1,0 +1,144 @@
+#include "stream/trouble.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "tokens/triplets.h"
+#include "tokens/vocabulary.h"
+
+namespace midinf {
+namespace {
+
+// Takes away what would let the same music die the same way again, as long as anything is left.
+class Revival : public LogitProcessor {
+ public:
+  explicit Revival(Trouble trouble) : trouble_(trouble) {}
+
+  void narrow(const StepContext& context, RowRanges& allowed) const override {
+    RowRanges narrowed = allowed;
+    if (context.slot == Slot::kNote) {
+      if (trouble_ == Trouble::kSilence) narrowed.remove({kRest, kRest + 1});
+    } else if (context.slot == Slot::kOnset) {
+      const auto onset = [&](Ticks10ms t) {
+        return static_cast<TokenId>(std::clamp<std::int64_t>((t - context.window_origin).count(), 0, kMaxOnset));
+      };
+      if (trouble_ == Trouble::kSilence) narrowed.remove({onset(context.now + kLongestWait), kMaxOnset});
+      if (trouble_ == Trouble::kCrowd && at_once(context.history) >= kCrowdAfterwards)
+        narrowed.remove({0, onset(context.now + Ticks10ms(1))});
+    }
+    if (!narrowed.empty()) allowed = std::move(narrowed);
+  }
+
+ private:
+  static constexpr Ticks10ms kLongestWait{200};
+  static constexpr std::ptrdiff_t kCrowdAfterwards = 16;
+
+  static std::ptrdiff_t at_once(std::span<const Triplet> history) {
+    if (history.empty()) return 0;
+    const auto other = std::find_if(history.rbegin(), history.rend(),
+                                    [&](const Triplet& event) { return event.onset != history.back().onset; });
+    return other - history.rbegin();
+  }
+
+  Trouble trouble_;
+};
+
+FoundTrouble find_silence(std::span<const Triplet> history) {
+  const Ticks10ms now = onset_of(history.back());
+  // No event is longer than 10 s, so that what began longer ago than that and the silence does not matter.
+  const Ticks10ms horizon = now - kLongestSilence - Ticks10ms(kMaxDuration);
+  std::size_t last_note = history.size();
+  Ticks10ms heard_until{};
+  for (std::size_t i = history.size() - 1; i-- > 0 && !is_separator(history[i]) && onset_of(history[i]) >= horizon;) {
+    if (!is_note(history[i])) continue;
+    if (last_note == history.size()) last_note = i;
+    heard_until = std::max(heard_until, onset_of(history[i]) + duration_of(history[i]));
+  }
+  if (last_note == history.size()) {
+    // Nothing but RESTs within the horizon: silent since the latest note before it, or since the music began.
+    std::size_t begin = history.size();
+    while (begin > 0 && is_rest(history[begin - 1])) --begin;
+    const bool whole = begin < history.size() && now - onset_of(history[begin]) > kLongestSilence;
+    return whole ? FoundTrouble{Trouble::kSilence, begin} : FoundTrouble{};
+  }
+  return now - heard_until > kLongestSilence ? FoundTrouble{Trouble::kSilence, last_note + 1} : FoundTrouble{};
+}
+
+FoundTrouble find_crowd(std::span<const Triplet> history) {
+  const std::size_t most = kMostAtOnce;
+  if (history.size() < most || history[history.size() - most].onset != history.back().onset) return {};
+  std::size_t begin = history.size() - most;
+  while (begin > 0 && history[begin - 1].onset == history.back().onset) --begin;
+  return {Trouble::kCrowd, begin};
+}
+
+FoundTrouble find_stuck_onset(std::span<const Triplet> history, Ticks10ms window_origin) {
+  const std::size_t most = kMostStuck;
+  if (history.size() < most) return {};
+  const std::size_t begin = history.size() - most;
+  return onset_of(history[begin]) - window_origin >= Ticks10ms(kMaxOnset - 10) && !is_separator(history[begin])
+             ? FoundTrouble{Trouble::kStuckOnset, begin}
+             : FoundTrouble{};
+}
+
+// A pattern is the notes of a stretch of time; steps may be off by one where 10 ms did not divide the beat.
+FoundTrouble find_loop(std::span<const Triplet> history) {
+  if (history.empty() || !is_note(history.back())) return {};
+  const auto same = [&](std::size_t a, std::size_t b, std::int64_t apart) {
+    return history[a].note == history[b].note && std::abs(history[a].onset - history[b].onset - apart) <= 1;
+  };
+  const std::size_t last = history.size() - 1;
+  for (std::size_t events = 1; events * kMostRepeats <= history.size(); ++events) {
+    const std::int64_t apart = history[last].onset - history[last - events].onset;
+    if (apart > kLongestPattern.count()) break;
+    if (apart < 1 || history[last].note != history[last - events].note) continue;
+    const std::size_t compared = events * (kMostRepeats - 1);
+    std::size_t i = 0;
+    while (i < compared && same(last - i, last - i - events, apart)) ++i;
+    if (i == compared) return {Trouble::kLoop, last + 1 - compared};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view trouble_name(Trouble trouble) {
+  switch (trouble) {
+    case Trouble::kNone:
+      return "none";
+    case Trouble::kSilence:
+      return "silence";
+    case Trouble::kLoop:
+      return "loop";
+    case Trouble::kStuckOnset:
+      return "stuck onset";
+    case Trouble::kCrowd:
+      return "crowd";
+  }
+  return "none";
+}
+
+FoundTrouble find_trouble(std::span<const Triplet> history, Ticks10ms window_origin, std::size_t generated) {
+  if (history.empty() || is_separator(history.back())) return {};
+  if (const auto found = find_crowd(history); found.kind != Trouble::kNone) return found;
+  if (const auto found = find_stuck_onset(history, window_origin); found.kind != Trouble::kNone) return found;
+  if (const auto found = find_silence(history); found.kind != Trouble::kNone) return found;
+  const std::size_t own = std::min(generated, history.size());
+  FoundTrouble loop = find_loop(history.last(own));
+  loop.begin += history.size() - own;
+  return loop;
+}
+
+Settings revived(const Settings& settings, Trouble trouble, int attempt) {
+  Settings changed = settings;
+  changed.temperature = std::min(10.0, std::max(settings.temperature, 0.7 + 0.1 * attempt) + 0.1 * attempt);
+  changed.top_p = std::max(settings.top_p, 0.97 + 0.01 * attempt);
+  if (settings.top_k > 0) changed.top_k = std::max(settings.top_k, 20 * attempt);
+  changed.min_p = settings.min_p / (1 + attempt);
+  if (trouble == Trouble::kLoop)
+    changed.frequency_penalty = std::min(2.0, std::max(0.0, settings.frequency_penalty) + 0.25 * attempt);
+  changed.processors.push_back(std::make_shared<Revival>(trouble));
+  return changed;
+}
+
+}  // namespace midinf
