@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <system_error>
@@ -10,52 +9,30 @@
 #include <vector>
 
 #include "base/result.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "base/spin_wait.h"
 
 namespace midinf {
-namespace {
-
-inline void relax() {
-#if defined(__x86_64__)
-  _mm_pause();
-#else
-  std::this_thread::yield();
-#endif
-}
-
-// A matrix-vector product takes some ten microseconds, waking a sleeping thread as long: spin for about that long
-// (tens of microseconds), then sleep.
-constexpr int kSpins = 4000;
-
-}  // namespace
 
 struct ComputePool::State {
   std::mutex turn;  // one caller at a time
-  std::mutex mutex;
-  std::condition_variable wake;
   const std::function<void(int)>* work = nullptr;
-  std::atomic<std::uint64_t> round{0};
-  std::atomic<int> unfinished{0};
-  std::atomic<bool> stop{false};
+  std::atomic<std::uint32_t> round{0};
+  std::atomic<std::uint32_t> finished{0};  // rounds times threads
+  bool stop = false;
   std::vector<std::thread> threads;
 
+  void next_round() {
+    round.fetch_add(1, std::memory_order_release);
+    round.notify_all();
+  }
+
   void serve(int index) {
-    for (std::uint64_t seen = 0;; ++seen) {
-      int spins = 0;
-      while (round.load(std::memory_order_acquire) == seen && !stop.load(std::memory_order_relaxed)) {
-        if (++spins < kSpins) {
-          relax();
-          continue;
-        }
-        std::unique_lock lock(mutex);
-        wake.wait(lock, [&] { return round.load(std::memory_order_acquire) != seen || stop.load(); });
-      }
-      if (stop.load()) return;
+    for (std::uint32_t seen = 0;; ++seen) {
+      spin_wait(round, seen);
+      if (stop) return;
       (*work)(index);
-      unfinished.fetch_sub(1, std::memory_order_release);
+      finished.fetch_add(1, std::memory_order_release);
+      finished.notify_all();
     }
   }
 };
@@ -70,11 +47,8 @@ ComputePool::ComputePool(int threads) : state_(std::make_unique<State>()) {
 }
 
 ComputePool::~ComputePool() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stop = true;
-  }
-  state_->wake.notify_all();
+  state_->stop = true;
+  state_->next_round();
   for (std::thread& thread : state_->threads) thread.join();
 }
 
@@ -86,15 +60,12 @@ void ComputePool::run(const std::function<void(int)>& work) {
   const std::lock_guard turn(state_->turn);
   if (state_->threads.empty()) return work(0);
   state_->work = &work;
-  state_->unfinished.store(static_cast<int>(state_->threads.size()), std::memory_order_relaxed);
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->round.fetch_add(1, std::memory_order_release);
-  }
-  state_->wake.notify_all();
+  const auto others = static_cast<std::uint32_t>(state_->threads.size());
+  const std::uint32_t all = state_->finished.load(std::memory_order_relaxed) + others;
+  state_->next_round();
   work(0);
-  for (int spins = 0; state_->unfinished.load(std::memory_order_acquire) != 0; ++spins)
-    spins < kSpins ? relax() : std::this_thread::yield();
+  for (std::uint32_t done; (done = state_->finished.load(std::memory_order_acquire)) != all;)
+    spin_wait(state_->finished, done);
 }
 
 int default_thread_count() {

@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstring>
-#include <thread>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "base/spin_wait.h"
 
 namespace midinf {
 namespace {
@@ -26,34 +24,31 @@ RowBlock share(int count, int multiple, int thread, int threads) {
   return {cut(thread), cut(thread + 1)};
 }
 
-// Waits until all threads have come, spinning: the steps between are microseconds. Gives the processor away when it has
-// been waiting for long, since another thread may need it to arrive.
+// Where all threads wait for each other between two steps, and where they learn together that the pass is cancelled.
 class StepBarrier {
  public:
-  explicit StepBarrier(int threads) : threads_(threads) {}
-  void wait() {
-    if (threads_ == 1) return;
-    const unsigned step = step_.load(std::memory_order_relaxed);
+  StepBarrier(int threads, const std::atomic<bool>* cancel) : threads_(threads), cancel_(cancel) {}
+  // Returns when all have come; false when they are to stop.
+  bool wait() {
+    const std::uint32_t step = step_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
       arrived_.store(0, std::memory_order_relaxed);
+      cancelled_ = cancel_ != nullptr && cancel_->load(std::memory_order_relaxed);
       step_.store(step + 1, std::memory_order_release);
-      return;
+      step_.notify_all();
+    } else {
+      spin_wait(step_, step);
     }
-    for (int spins = 0; step_.load(std::memory_order_acquire) == step; ++spins) {
-      if (spins > 2000) {
-        std::this_thread::yield();
-        continue;
-      }
-#if defined(__x86_64__)
-      _mm_pause();
-#endif
-    }
+    return !cancelled_;
   }
+  [[nodiscard]] bool cancelled() const { return cancelled_; }
 
  private:
   const int threads_;
+  const std::atomic<bool>* cancel_;
   std::atomic<int> arrived_{0};
-  std::atomic<unsigned> step_{0};
+  std::atomic<std::uint32_t> step_{0};
+  bool cancelled_ = false;  // written by the last to come, before it lets the others go
 };
 
 template <class Vector>
@@ -65,24 +60,26 @@ auto row_of(Vector& values, int row, int width) {
 }  // namespace
 
 Decoder::Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool)
-    : network_(std::move(network)), pool_(std::move(pool)), cache_(network_->config()) {
+    : network_(std::move(network)),
+      pool_(std::move(pool)),
+      caches_{KvCache(network_->config()), KvCache(network_->config())} {
   scores_.resize(static_cast<std::size_t>(pool_->threads()) * static_cast<std::size_t>(config().context));
 }
 
-void Decoder::read_batch(std::span<const TokenId> ids, std::span<float> hidden) {
+bool Decoder::read_batch(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden) {
   const Gpt2Config& shape = config();
   const KernelSet& kernels = network_->kernels();
   const int width = shape.width, head_width = shape.head_width();
   const int tokens = static_cast<int>(ids.size());
-  const int first = cache_.length();
+  const int first = cache.length();
   const auto resize = [&](std::vector<float>& values, int columns) {
     values.resize(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns));
   };
   resize(x_, width), resize(normed_, width), resize(qkv_, 3 * width), resize(mixed_, width), resize(added_, width);
   resize(mlp_, shape.mlp_width());
-  cache_.append(ids);
+  cache.append(ids);
 
-  StepBarrier barrier(pool_->threads());
+  StepBarrier barrier(pool_->threads(), cancel_);
   pool_->run([&](int thread) {
     const int threads = pool_->threads();
     const RowBlock my_tokens = share(tokens, 1, thread, threads);
@@ -114,12 +111,12 @@ void Decoder::read_batch(std::span<const TokenId> ids, std::span<float> hidden) 
         for (const int part : {0, width, 2 * width}) multiply(linear, {part + begin, part + end}, normed_, qkv_);
         for (int t = 0; t < tokens; ++t) {
           const float* qkv = &qkv_[static_cast<std::size_t>(t) * static_cast<std::size_t>(3 * width)];
-          std::copy(qkv + width + begin, qkv + width + end, cache_.key(layer, head, first + t).data());
-          std::copy(qkv + 2 * width + begin, qkv + 2 * width + end, cache_.value(layer, head, first + t).data());
+          std::copy(qkv + width + begin, qkv + width + end, cache.key(layer, head, first + t).data());
+          std::copy(qkv + 2 * width + begin, qkv + 2 * width + end, cache.value(layer, head, first + t).data());
           const int seen = first + t + 1;
           kernels.attend(
-              {qkv + begin, static_cast<std::size_t>(head_width)}, cache_.keys(layer, head, seen),
-              cache_.values(layer, head, seen), scores.first(static_cast<std::size_t>(seen)),
+              {qkv + begin, static_cast<std::size_t>(head_width)}, cache.keys(layer, head, seen),
+              cache.values(layer, head, seen), scores.first(static_cast<std::size_t>(seen)),
               row_of(mixed_, t, width).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(head_width)));
         }
       }
@@ -144,53 +141,85 @@ void Decoder::read_batch(std::span<const TokenId> ids, std::span<float> hidden) 
     for (int i = 0; i < shape.layers; ++i) {
       const Network::Layer& layer = network_->layers()[static_cast<std::size_t>(i)];
       normalise(layer.attention_norm, normed_);
-      barrier.wait();
+      if (!barrier.wait()) return;
       attend_heads(i, layer.qkv);
-      barrier.wait();
+      if (!barrier.wait()) return;
       add_to_stream(layer.attention_output, mixed_);
-      barrier.wait();
+      if (!barrier.wait()) return;
       normalise(layer.mlp_norm, normed_);
-      barrier.wait();
+      if (!barrier.wait()) return;
       expand_mlp(layer.mlp_up);
-      barrier.wait();
+      if (!barrier.wait()) return;
       add_to_stream(layer.mlp_down, mlp_);
-      barrier.wait();
+      if (!barrier.wait()) return;
     }
     normalise(network_->output_norm(), hidden);
   });
+  if (barrier.cancelled()) cache.truncate(first);
+  return !barrier.cancelled();
 }
 
-void Decoder::read(std::span<const TokenId> ids, std::span<float> hidden) {
+bool Decoder::read(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden) {
   for (const TokenId id : ids) MIDINF_ASSERT(id >= 0 && id < config().vocabulary);
   const auto width = static_cast<std::size_t>(config().width);
   while (!ids.empty()) {
     const std::size_t now = std::min<std::size_t>(ids.size(), kBatch);
-    read_batch(ids.first(now), hidden.first(now * width));
+    if (!read_batch(cache, ids.first(now), hidden.first(now * width))) return false;
     ids = ids.subspan(now);
     hidden = hidden.subspan(now * width);
   }
+  return true;
 }
+
+namespace {
+
+// How many of the first ids of `context` the cache holds; `most` at most.
+std::size_t common_prefix(const KvCache& cache, std::span<const TokenId> context, std::size_t most) {
+  const auto held = cache.ids().first(std::min(cache.ids().size(), most));
+  return static_cast<std::size_t>(std::mismatch(held.begin(), held.end(), context.begin()).first - held.begin());
+}
+
+}  // namespace
 
 std::span<float> Decoder::logits(std::span<const TokenId> context, const RowRanges& rows) {
   MIDINF_ASSERT(!context.empty() && context.size() <= static_cast<std::size_t>(config().context));
   // The last id is read again even when it is known: its hidden state is not kept.
-  const std::size_t most = std::min(cache_.ids().size(), context.size() - 1);
-  const auto held = cache_.ids().first(most);
-  const std::size_t common =
-      static_cast<std::size_t>(std::mismatch(held.begin(), held.end(), context.begin()).first - held.begin());
-  cache_.truncate(static_cast<int>(common));
+  const std::size_t most = context.size() - 1;
+  const std::size_t here = common_prefix(caches_[current_], context, most);
+  const std::size_t there = common_prefix(caches_[1 - current_], context, most);
+  // A new window goes where less is lost by it: the one before it stays for a step back.
+  const bool loses = here < static_cast<std::size_t>(caches_[current_].length());
+  if (there > here || (there == here && loses)) current_ = 1 - current_;
+  KvCache& cache = caches_[current_];
+  const std::size_t common = std::max(here, there);
+  cache.truncate(static_cast<int>(common));
   const auto width = static_cast<std::size_t>(config().width);
   hidden_.resize((context.size() - common) * width);
-  read(context.subspan(common), hidden_);
+  if (!read(cache, context.subspan(common), hidden_)) return {};
   logits_.resize(static_cast<std::size_t>(rows.size()));
   head(std::span(hidden_).last(width), 1, rows, logits_);
   return logits_;
 }
 
+std::size_t Decoder::read_ahead(std::span<const TokenId> context, std::size_t most) {
+  MIDINF_ASSERT(context.size() <= static_cast<std::size_t>(config().context));
+  KvCache& cache = caches_[1 - current_];
+  const std::size_t common = common_prefix(cache, context, context.size());
+  const auto unread = context.subspan(common);
+  if (most > 0 && !unread.empty()) {
+    cache.truncate(static_cast<int>(common));
+    const auto now = unread.first(std::min(unread.size(), most));
+    hidden_.resize(now.size() * static_cast<std::size_t>(config().width));
+    read(cache, now, hidden_);
+    return context.size() - static_cast<std::size_t>(cache.length());
+  }
+  return unread.size();
+}
+
 std::span<const float> Decoder::read_from_start(std::span<const TokenId> ids) {
-  cache_.truncate(0);
+  caches_[current_].truncate(0);
   hidden_.resize(ids.size() * static_cast<std::size_t>(config().width));
-  read(ids, hidden_);
+  read(caches_[current_], ids, hidden_);
   return hidden_;
 }
 

@@ -2,6 +2,8 @@
 // Must not know: what ids mean. Read next: forward.cc (a layer as its steps), forward_reference.cc (the same, plainly).
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <memory>
 #include <span>
 #include <vector>
@@ -21,13 +23,19 @@ class Decoder {
   Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool);
 
   [[nodiscard]] const Gpt2Config& config() const { return network_->config(); }
-  /// The ids read so far.
-  [[nodiscard]] std::span<const TokenId> ids() const { return cache_.ids(); }
-
-  /// Logits of `rows`, packed, for the id after `context`. Keeps what `context` has in common with the ids read before
-  /// and reads only the rest: one more id costs one pass, a new window a prefill. Valid until the next call.
-  /// Precondition: 1 <= context.size() <= config().context, every id in the vocabulary.
+  /// Logits of `rows`, packed, for the id after `context`. Two contexts stay in memory: that of them which has more in
+  /// common with `context` is kept as far as it agrees and only the rest is read: one more id costs one pass, a step
+  /// back into the window before the last slide nothing, a new window a prefill. Valid until the next call; empty when
+  /// cancelled, and then nothing is lost but the time. Precondition: 1 <= context.size() <= config().context, every id
+  /// in the vocabulary.
   std::span<float> logits(std::span<const TokenId> context, const RowRanges& rows);
+
+  /// Reads up to `most` ids of what logits() will be asked about later, into the context not in use. Returns how many
+  /// of `context` remain to be read.
+  std::size_t read_ahead(std::span<const TokenId> context, std::size_t most);
+
+  /// While `*cancel` is true, logits() gives up within a layer's time, as does read_ahead. nullptr: never.
+  void set_cancel(const std::atomic<bool>* cancel) { cancel_ = cancel; }
 
   /// Forgets everything read, reads `ids` and returns their final hidden states: [ids, width]. Valid until the next
   /// call.
@@ -37,12 +45,14 @@ class Decoder {
   void head(std::span<const float> hidden, int count, const RowRanges& rows, std::span<float> logits);
 
  private:
-  void read(std::span<const TokenId> ids, std::span<float> hidden);
-  void read_batch(std::span<const TokenId> ids, std::span<float> hidden);
+  bool read(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden);
+  bool read_batch(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden);
 
   std::shared_ptr<const Network> network_;
   std::shared_ptr<ComputePool> pool_;
-  KvCache cache_;
+  std::array<KvCache, 2> caches_;
+  std::size_t current_ = 0;  // the one that logits() read last
+  const std::atomic<bool>* cancel_ = nullptr;
   std::vector<float> hidden_;  // [ids of the last call, width]
   std::vector<float> logits_;
 

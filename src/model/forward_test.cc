@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <random>
+#include <thread>
 
 #include "model/forward_reference.h"
 #include "model/random_checkpoint.h"
@@ -88,7 +91,49 @@ TEST_F(Forward, ReadingAgainAfterAnotherContextChangesNothing) {
   EXPECT_GT(largest_difference(changed, expected), 1e-3) << "an earlier id must matter";
   const auto again = one->logits(ids, rows_);
   EXPECT_EQ(std::memcmp(again.data(), expected.data(), expected.size() * sizeof(float)), 0);
-  EXPECT_TRUE(std::equal(ids.begin(), ids.end(), one->ids().begin(), one->ids().end()));
+}
+
+TEST_F(Forward, WhatWasReadAheadIsThereWhenItIsAskedFor) {
+  const auto one = decoder(2), plain = decoder(1);
+  const auto window = random_ids(random_, 400), next = random_ids(random_, 300);
+  one->logits(window, rows_);
+  std::size_t left = next.size();
+  for (const std::size_t known : {40U, 41U, 200U, 299U}) left = one->read_ahead(std::span(next).first(known), 64);
+  EXPECT_EQ(left, 299 - 41 - 2 * 64U);
+  while (one->read_ahead(std::span(next).first(299), 64) > 0) {
+  }
+  const auto ahead = one->logits(next, rows_);
+  const std::vector<float> got(ahead.begin(), ahead.end());
+  const auto expected = plain->logits(next, rows_);
+  EXPECT_EQ(std::memcmp(got.data(), expected.data(), expected.size_bytes()), 0);
+  // Back into the window before: nothing of it was lost.
+  const auto back = one->logits(window, rows_);
+  const auto before = plain->logits(window, rows_);
+  EXPECT_EQ(std::memcmp(back.data(), before.data(), before.size_bytes()), 0);
+}
+
+TEST_F(Forward, CancelledThreadsGiveNothingAndLoseNothing) {
+  std::atomic<bool> cancel{false};
+  for (const int threads : {1, 3}) {
+    const auto one = decoder(threads);
+    const auto ids = random_ids(random_, 600);
+    one->set_cancel(&cancel);
+    cancel = true;
+    EXPECT_TRUE(one->logits(ids, rows_).empty());
+    std::thread later([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      cancel = true;
+    });
+    cancel = false;
+    static_cast<void>(one->logits(ids, rows_));  // cancelled or not, whichever comes first
+    later.join();
+    cancel = false;
+    const auto again = one->logits(ids, rows_);
+    const auto plain = decoder(1);
+    const auto expected = plain->logits(ids, rows_);
+    ASSERT_EQ(again.size(), expected.size());
+    EXPECT_EQ(std::memcmp(again.data(), expected.data(), expected.size_bytes()), 0);
+  }
 }
 
 TEST_F(Forward, HiddenStatesOfAWholeRowGiveTheSameLogits) {

@@ -6,10 +6,8 @@ namespace midinf {
 
 KvCache::KvCache(const Gpt2Config& config)
     : heads_(config.heads), head_width_(config.head_width()), context_(config.context) {
-  const auto size = static_cast<std::size_t>(config.layers) * static_cast<std::size_t>(config.width) *
-                    static_cast<std::size_t>(config.context);
-  keys_.resize(size);
-  values_.resize(size);
+  size_ = static_cast<std::size_t>(config.layers) * static_cast<std::size_t>(config.width) *
+          static_cast<std::size_t>(config.context);
   ids_.reserve(static_cast<std::size_t>(config.context));
 }
 
@@ -20,6 +18,7 @@ void KvCache::truncate(int length) {
 
 void KvCache::append(std::span<const TokenId> ids) {
   MIDINF_ASSERT(ids_.size() + ids.size() <= static_cast<std::size_t>(context_));
+  if (keys_.empty()) keys_.resize(size_), values_.resize(size_);
   ids_.insert(ids_.end(), ids.begin(), ids.end());
 }
 

@@ -34,6 +34,7 @@ class KvCache {
   [[nodiscard]] std::size_t offset(int layer, int head, int position) const;
 
   int heads_, head_width_, context_;
+  std::size_t size_;  // floats of all keys; allocated with the first id
   std::vector<TokenId> ids_;
   std::vector<float> keys_, values_;  // [layers, heads, context, head_width]
 };
