@@ -113,7 +113,10 @@ expect 2 'to-midi' tokens first -o x.mid
 
 # Ctrl-C writes what exists.
 "$program" generate --seed 7 --notes 1000000 -o stopped.mid --threads 1 >/dev/null 2>&1 &
-sleep 1
+# A shell starts what runs behind it with Ctrl-C ignored: wait until the program listens to it, and has begun.
+listens() { [[ $((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status") & 2)) != 0 ]]; }
+until listens $! || ! kill -0 $!; do sleep 0.1; done
+sleep 2
 kill -INT $!
 got=0
 wait $! || got=$?

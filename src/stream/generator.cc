@@ -250,9 +250,10 @@ Generator Generator::fork(EventIndex at, Ticks10ms not_before, std::uint64_t see
   other.first_ = std::max(first_, seen);
   other.history_.assign(history_.begin() + static_cast<std::ptrdiff_t>(other.first_ - first_),
                         history_.begin() + static_cast<std::ptrdiff_t>(at - first_));
-  other.marks_ = {mark};
-  other.marks_.front().at = other.first_;
+  other.marks_ = {{.at = other.first_, .window_start = other.first_}};
   Mark& here = other.mark_here();
+  here = mark;
+  here.at = at;
   here.floor = std::max(mark.floor, not_before);
   return other;
 }
