@@ -55,8 +55,10 @@ TEST(SlotGrammar, RestIsNeverSampledAsOnsetOrDuration) {
 }
 
 TEST(SlotGrammar, AllowsNoControlAndNoSpecialId) {
-  for (const Slot slot : {Slot::kOnset, Slot::kDuration, Slot::kNote})
-    for (const RowRange& range : narrowed(SlotGrammar(), at(slot, {}, 0)).ranges()) EXPECT_LE(range.end, kControlBase);
+  for (const Slot slot : {Slot::kOnset, Slot::kDuration, Slot::kNote}) {
+    const RowRanges rows = narrowed(SlotGrammar(), at(slot, {}, 0));
+    for (const RowRange& range : rows.ranges()) EXPECT_LE(range.end, kControlBase);
+  }
 }
 
 TEST(Ensemble, LeavesOnlyItsInstrumentsAndRest) {
