@@ -1,0 +1,379 @@
+/* midinfinite: endless multi-instrument MIDI, generated on the listener's own machine.
+ *
+ * The one public interface; C11 and C++. Everything is done with four kinds of objects:
+ *
+ *   midinf_model      a network loaded from a GGUF file: immutable, shared by everything made from it
+ *   midinf_stream     music that plays for ever, a few seconds ahead of a listener, and obeys at once
+ *   midinf_player     the audio side of a stream: MIDI messages at sample offsets, for an audio callback
+ *   midinf_generator  one event after the other, for programs that keep time themselves
+ *
+ * Conventions.
+ *   Objects     <noun>_create or _load makes one, <noun>_free takes it back; NULL may be freed. An object keeps what it
+ *               was made from alive: a model may be freed while its streams live.
+ *   Structs     begin with struct_size. midinf_<struct>_init fills in the size and the defaults; later versions add
+ *               fields at the end, so that a program built against an older header goes on working.
+ *   Errors      every function that can fail returns a midinf_status; midinf_last_error() says in one line what, where
+ *               and what to do. A function that fails has changed nothing and writes no result.
+ *   Arrays out  (capacity, *count): at most `capacity` elements are written, `*count` is how many there are. With
+ *               capacity 0 the array may be NULL: ask first, then allocate.
+ *   Text        UTF-8, ends with 0, belongs to the library unless said otherwise.
+ *   Time        in steps of 10 ms (`ticks`) of music since the stream began, or seconds where the name says so.
+ *   Threads     each function carries a tag. [any] from any thread. [main] not while another call with the same object
+ *               runs. [worker] as [main], and it computes: it takes milliseconds to seconds. [audio] takes no lock,
+ *               allocates nothing, makes no system call: for the audio callback, one thread at a time.
+ *   Handles     NULL where an object is needed is MIDINF_STATUS_INVALID_ARGUMENT, never a crash.
+ */
+#ifndef MIDINFINITE_MIDINFINITE_H
+#define MIDINFINITE_MIDINFINITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32) && defined(MIDINF_BUILD)
+#define MIDINF_API __declspec(dllexport)
+#elif defined(_WIN32) && !defined(MIDINF_STATIC)
+#define MIDINF_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define MIDINF_API __attribute__((visibility("default")))
+#else
+#define MIDINF_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------- errors, version */
+
+typedef enum midinf_status {
+  MIDINF_STATUS_OK = 0,
+  MIDINF_STATUS_INVALID_ARGUMENT = 1, /* the caller asked for something that makes no sense */
+  MIDINF_STATUS_NOT_FOUND = 2,        /* a file or a name does not exist */
+  MIDINF_STATUS_IO = 3,               /* the system refused: permission, full disk */
+  MIDINF_STATUS_CORRUPT = 4,          /* bytes break the rules of their own format */
+  MIDINF_STATUS_UNSUPPORTED = 5,      /* valid, but not something that the library handles */
+  MIDINF_STATUS_OUT_OF_MEMORY = 6,
+  MIDINF_STATUS_CANCELLED = 7,        /* a callback or a cancel function said so */
+  MIDINF_STATUS_INTERNAL = 8          /* a bug of ours: please report it */
+} midinf_status;
+
+/* What went wrong in this thread's last call that did not return MIDINF_STATUS_OK; "" before any. Never NULL; valid
+ * until the thread's next failing call. [any] */
+MIDINF_API const char* midinf_last_error(void);
+/* "invalid argument" and the like; "unknown status" for other numbers. [any] */
+MIDINF_API const char* midinf_status_name(midinf_status status);
+/* "0.1.0": of the library that is running. [any] */
+MIDINF_API const char* midinf_version(void);
+
+/* Called now and then by long work, on the thread that does it, with how much is done, 0..1. Returning false cancels:
+ * the work returns MIDINF_STATUS_CANCELLED. */
+typedef bool (*midinf_progress_fn)(void* user, double done);
+
+/* ------------------------------------------------------------------------------------------------------------ music */
+
+enum { MIDINF_DRUMS = 128, MIDINF_INSTRUMENTS = 129 }; /* instruments 0..127 are General MIDI programs */
+
+/* A note. */
+typedef struct midinf_note {
+  int64_t onset;      /* ticks */
+  int32_t duration;   /* ticks, 0..999 from the model, any from a file */
+  uint8_t instrument; /* 0..128 */
+  uint8_t pitch;      /* MIDI key 0..127; for drums the percussion key */
+  uint8_t velocity;   /* 1..127 */
+  uint8_t reserved;
+  uint64_t event;     /* number of the event in its stream or generator; 0 in files */
+} midinf_note;
+
+/* "Acoustic Grand Piano" … "Drums"; NULL beyond 128. [any] */
+MIDINF_API const char* midinf_instrument_name(int instrument);
+/* Reads "piano,bass,drums" or "0,33,128": General MIDI names, parts of names, families, numbers. [any] */
+MIDINF_API midinf_status midinf_parse_ensemble(const char* text, int32_t* instruments, size_t capacity, size_t* count);
+/* Reads "C major", "f# minor pentatonic" … as a mask: bit n allows pitch class n, C is 0. [any] */
+MIDINF_API midinf_status midinf_parse_scale(const char* text, uint16_t* mask);
+
+/* The notes of a Standard MIDI File, in order of onset. [any] */
+MIDINF_API midinf_status midinf_midi_read(const void* bytes, size_t size, midinf_note* notes, size_t capacity,
+                                          size_t* count);
+/* A Standard MIDI File of `notes` (any order), which the caller frees with midinf_buffer_free. [any] */
+MIDINF_API midinf_status midinf_midi_write(const midinf_note* notes, size_t count, void** bytes, size_t* size);
+/* The file `prompt` with every event of its own, and `notes` in new tracks. [any] */
+MIDINF_API midinf_status midinf_midi_continue(const void* prompt, size_t prompt_size, const midinf_note* notes,
+                                              size_t count, void** bytes, size_t* size);
+MIDINF_API void midinf_buffer_free(void* bytes);
+
+/* Notes as the model's ids, three an event, and back: rests and controls are dropped. [any] */
+MIDINF_API midinf_status midinf_tokens_from_notes(const midinf_note* notes, size_t count, int32_t* ids,
+                                                  size_t capacity, size_t* id_count);
+MIDINF_API midinf_status midinf_tokens_to_notes(const int32_t* ids, size_t id_count, midinf_note* notes,
+                                                size_t capacity, size_t* count);
+
+/* --------------------------------------------------------------------------------------------------------- settings */
+
+/* Which id of an event is to be drawn. */
+typedef enum midinf_slot { MIDINF_SLOT_ONSET = 0, MIDINF_SLOT_DURATION = 1, MIDINF_SLOT_NOTE = 2 } midinf_slot;
+
+/* Ids first..last-1 of the vocabulary. */
+typedef struct midinf_range {
+  int32_t first, last;
+} midinf_range;
+
+/* One event as three ids: onset 0.. (may pass 9,999 in a history), duration 10000.., note 11000... */
+typedef struct midinf_event {
+  int32_t onset, duration, note;
+} midinf_event;
+
+/* Everything that a processor may look at. Valid during the call. */
+typedef struct midinf_step {
+  size_t struct_size;
+  const midinf_event* history; /* the latest events, at most 1,024, oldest first, onsets in ticks of the stream */
+  size_t history_count;
+  size_t window_events;   /* how many of them, from the end, the network sees */
+  int64_t window_origin;  /* the tick that the network knows as onset 0: onset id = tick - window_origin */
+  int64_t now;            /* no event may begin before */
+  midinf_slot slot;
+  midinf_event drawn;     /* the ids of the event drawn so far, onset in the network's time */
+} midinf_step;
+
+/* A rule or a taste of your own, beside the built-in ones. Both functions must be pure (same arguments, same result: a
+ * rewind asks again), quick, and callable from the thread that computes. Either may be NULL. */
+typedef struct midinf_processor {
+  size_t struct_size;
+  void* user;
+  /* Narrows what may be drawn: sets forbid[i] = true for ids of the `count` in `ids` that may not. Called once an id
+   * drawn. When everything is forbidden the processor is overruled for that id. */
+  void (*narrow)(void* user, const midinf_step* step, const int32_t* ids, size_t count, bool* forbid);
+  /* Changes the logits of the ids that are left, before temperature and filters. -INFINITY forbids. */
+  void (*edit)(void* user, const midinf_step* step, const int32_t* ids, float* logits, size_t count);
+} midinf_processor;
+
+/* The keys that one instrument may play, both included. */
+typedef struct midinf_pitch_range {
+  int32_t instrument, lowest, highest;
+} midinf_pitch_range;
+
+typedef enum midinf_density_unit { MIDINF_DENSITY_EVENTS = 0, MIDINF_DENSITY_SECONDS = 1 } midinf_density_unit;
+
+/* What a musician may choose about the music. Arrays are copied. */
+typedef struct midinf_settings {
+  size_t struct_size;
+  uint64_t seed;            /* the same seed and settings make the same music (0) */
+  double temperature;       /* 0..10: below 1 tamer, above wilder, 0 the likeliest (1) */
+  double top_p;             /* 0..1: draw from the likeliest ids that together have this probability (0.98) */
+  double min_p;             /* 0..1: drop ids less likely than this share of the likeliest (0: none) */
+  int32_t top_k;            /* draw from so many likeliest ids (0: all) */
+  int32_t instrument_cap;   /* at most so many instruments within the window (0: any number) */
+  int32_t polyphony;        /* at most so many notes at once (0: any number) */
+  midinf_density_unit density_unit;
+  double density;           /* 0..3: how strongly silent instruments are called (0) */
+  double frequency_penalty; /* -2..2: taken from a note's logit for each time it stands in the window (0) */
+  uint16_t scale;           /* bit n: pitch class n may sound; drums aside (0xFFF: all) */
+  bool recover;             /* leave music that has died (true) */
+  const int32_t* ensemble;  /* instruments that may play (none: all) */
+  size_t ensemble_count;
+  const midinf_pitch_range* pitch_ranges; /* at most one an instrument */
+  size_t pitch_range_count;
+  const midinf_processor* processors; /* `user` and the functions must outlive whatever uses the settings */
+  size_t processor_count;
+} midinf_settings;
+
+MIDINF_API void midinf_settings_init(midinf_settings* settings);
+
+/* ------------------------------------------------------------------------------------------------------------ model */
+
+typedef struct midinf_model midinf_model;
+
+typedef struct midinf_model_params {
+  size_t struct_size;
+  int32_t threads;     /* that compute together; 0: one a processor, at most 8. The music does not depend on it */
+  const char* kernels; /* "plain", "avx2"; NULL: the fastest that this processor has */
+  midinf_progress_fn progress; /* may be NULL */
+  void* progress_user;
+} midinf_model_params;
+
+typedef struct midinf_model_info {
+  size_t struct_size;
+  int32_t layers, heads, width, context, vocabulary;
+  uint64_t parameters;
+  int32_t threads;
+  const char* kernels;
+} midinf_model_info;
+
+MIDINF_API void midinf_model_params_init(midinf_model_params* params);
+/* Loads a .gguf file or a checkpoint folder. `params` may be NULL. [any] Cost: reads the file once. */
+MIDINF_API midinf_status midinf_model_load_file(const char* path, const midinf_model_params* params,
+                                                midinf_model** model);
+/* The same from the bytes of a .gguf file, which may go afterwards. [any] */
+MIDINF_API midinf_status midinf_model_load_memory(const void* bytes, size_t size, const midinf_model_params* params,
+                                                  midinf_model** model);
+MIDINF_API void midinf_model_free(midinf_model* model);
+/* [any] */
+MIDINF_API midinf_status midinf_model_get_info(const midinf_model* model, midinf_model_info* info);
+
+typedef struct midinf_convert_params {
+  size_t struct_size;
+  const char* type; /* "f32", "f16", "q8_0" (NULL: q8_0) */
+  midinf_progress_fn progress;
+  void* progress_user;
+} midinf_convert_params;
+
+MIDINF_API void midinf_convert_params_init(midinf_convert_params* params);
+/* Writes the checkpoint `source` (a Hugging Face folder, .safetensors, .bin or .gguf) as the .gguf file `destination`,
+ * whole or not at all. [any] */
+MIDINF_API midinf_status midinf_convert(const char* source, const char* destination,
+                                        const midinf_convert_params* params);
+
+/* -------------------------------------------------------------------------------------------------------- generator */
+
+typedef struct midinf_generator midinf_generator;
+
+/* Music from nothing, or that goes on from the last onset of `prompt`. [main] */
+MIDINF_API midinf_status midinf_generator_create(const midinf_model* model, const midinf_settings* settings,
+                                                 const midinf_note* prompt, size_t prompt_count,
+                                                 midinf_generator** generator);
+MIDINF_API void midinf_generator_free(midinf_generator* generator);
+/* Draws until a note stands; rests are passed over. `*recovered` (may be NULL) says that music had died and events
+ * before this one were taken back: their numbers are >= note->event. CANCELLED: after midinf_generator_cancel. [worker] */
+MIDINF_API midinf_status midinf_generator_next(midinf_generator* generator, midinf_note* note, bool* recovered);
+/* Goes back to before the event with that number: with nothing changed the same music follows. [main] */
+MIDINF_API midinf_status midinf_generator_rewind(midinf_generator* generator, uint64_t event);
+MIDINF_API midinf_status midinf_generator_set_settings(midinf_generator* generator, const midinf_settings* settings);
+/* Ends a call of midinf_generator_next in another thread within 50 ms, or the next one; nothing is lost. [any] */
+MIDINF_API void midinf_generator_cancel(midinf_generator* generator);
+/* The whole generator as bytes (free with midinf_buffer_free), and back. Processors are not saved. [main] */
+MIDINF_API midinf_status midinf_generator_save(const midinf_generator* generator, void** bytes, size_t* size);
+MIDINF_API midinf_status midinf_generator_restore(const midinf_model* model, const void* bytes, size_t size,
+                                                  midinf_generator** generator);
+
+/* ----------------------------------------------------------------------------------------------------------- stream */
+
+typedef struct midinf_stream midinf_stream;
+
+typedef struct midinf_stream_params {
+  size_t struct_size;
+  double look_ahead_seconds; /* how far the music is generated beyond the playhead (4) */
+  double reaction_seconds;   /* a change is heard so long after the playhead (0.15) */
+  int32_t velocity;          /* 1..127: every note so hard; 0: a player's accents (0) */
+  const midinf_settings* settings; /* NULL: the defaults */
+  const midinf_note* prompt;       /* to go on from; may be none */
+  size_t prompt_count;
+} midinf_stream_params;
+
+MIDINF_API void midinf_stream_params_init(midinf_stream_params* params);
+/* `params` may be NULL. [any] */
+MIDINF_API midinf_status midinf_stream_create(const midinf_model* model, const midinf_stream_params* params,
+                                              midinf_stream** stream);
+MIDINF_API void midinf_stream_free(midinf_stream* stream);
+
+/* Generates on a thread of the model's, which serves all its streams, the one with the least ahead first. [main] */
+MIDINF_API midinf_status midinf_stream_start(midinf_stream* stream);
+MIDINF_API void midinf_stream_stop(midinf_stream* stream);
+/* Without a thread: generates one id. *more is false when the music is far enough ahead. Not between start and stop.
+ * [worker] */
+MIDINF_API midinf_status midinf_stream_step(midinf_stream* stream, bool* more);
+
+/* The notes that begin before `until_seconds` and have not been pulled; the playhead moves there, or to the end of what
+ * is generated (*reached_seconds, may be NULL). Notes that do not fit in `capacity` stay for the next call, and the
+ * playhead before them. Not while a player exists. [any, one thread at a time] */
+MIDINF_API midinf_status midinf_stream_pull(midinf_stream* stream, double until_seconds, midinf_note* notes,
+                                            size_t capacity, size_t* count, double* reached_seconds);
+
+typedef struct midinf_stream_state {
+  size_t struct_size;
+  double playhead_seconds;
+  double generated_seconds; /* every note that begins before this is known */
+  double seconds_ahead;     /* the difference, as it plays at the present speed */
+  uint64_t underruns;
+  uint32_t recoveries; /* how often music had died and was revived */
+  uint32_t given_up;
+  size_t undo_steps, redo_steps;
+} midinf_stream_state;
+
+MIDINF_API midinf_status midinf_stream_get_state(const midinf_stream* stream, midinf_stream_state* state); /* [any] */
+/* All notes known, the prompt's too. [any] */
+MIDINF_API midinf_status midinf_stream_get_notes(const midinf_stream* stream, midinf_note* notes, size_t capacity,
+                                                 size_t* count);
+
+/* Changes. Each drops what was generated beyond the playhead and a moment, is one step of undo, and is heard at once.
+ * All [any]. */
+MIDINF_API midinf_status midinf_stream_change(midinf_stream* stream, const midinf_settings* settings);
+/* Other music from the playhead on; from an earlier moment when from_seconds is one (negative: the playhead). */
+MIDINF_API midinf_status midinf_stream_again(midinf_stream* stream, double from_seconds);
+MIDINF_API midinf_status midinf_stream_undo(midinf_stream* stream);
+MIDINF_API midinf_status midinf_stream_redo(midinf_stream* stream);
+MIDINF_API midinf_status midinf_stream_seek(midinf_stream* stream, double to_seconds);
+
+/* Takes: ways in which the music could go on from now, generated beside it. */
+typedef struct midinf_take {
+  size_t struct_size;
+  int32_t id;
+  bool complete;
+  uint64_t seed;
+  double from_seconds, generated_seconds;
+} midinf_take;
+MIDINF_API midinf_status midinf_stream_start_takes(midinf_stream* stream, int32_t count, double seconds);
+MIDINF_API midinf_status midinf_stream_get_take(const midinf_stream* stream, size_t index, midinf_take* take);
+MIDINF_API midinf_status midinf_stream_get_take_notes(const midinf_stream* stream, int32_t id, midinf_note* notes,
+                                                      size_t capacity, size_t* count);
+MIDINF_API midinf_status midinf_stream_accept_take(midinf_stream* stream, int32_t id);
+MIDINF_API midinf_status midinf_stream_drop_takes(midinf_stream* stream);
+
+/* What acts on music already generated and rewinds nothing. All [any]. */
+MIDINF_API void midinf_stream_set_playing(midinf_stream* stream, bool playing);
+MIDINF_API void midinf_stream_set_speed(midinf_stream* stream, double speed);           /* 0.25..4 (1) */
+MIDINF_API void midinf_stream_set_transpose(midinf_stream* stream, int32_t semitones);  /* -36..36, drums aside */
+MIDINF_API void midinf_stream_set_velocity(midinf_stream* stream, int32_t percent);     /* 0..200 (100) */
+MIDINF_API void midinf_stream_set_volume(midinf_stream* stream, int32_t instrument, int32_t volume); /* 0..127 (100) */
+MIDINF_API void midinf_stream_set_muted(midinf_stream* stream, int32_t instrument, bool muted);
+MIDINF_API void midinf_stream_panic(midinf_stream* stream); /* silences everything; the music goes on */
+
+/* The session (notes, settings, takes, playhead) with bytes of your own, and back. [any] */
+MIDINF_API midinf_status midinf_stream_save(const midinf_stream* stream, const void* attachment, size_t attachment_size,
+                                            void** bytes, size_t* size);
+MIDINF_API midinf_status midinf_stream_open(const midinf_model* model, const void* bytes, size_t size,
+                                            midinf_stream** stream, void** attachment, size_t* attachment_size);
+
+/* ----------------------------------------------------------------------------------------------------------- player */
+
+typedef struct midinf_player midinf_player;
+
+/* One message for a synthesizer. */
+typedef struct midinf_message {
+  uint32_t offset;    /* samples into the block */
+  uint8_t size;       /* 2 or 3 */
+  uint8_t bytes[3];   /* status first */
+  uint8_t instrument; /* 0..128, whose channel it is */
+  uint8_t reserved[7];
+  uint64_t event;     /* of note-on and note-off; UINT64_MAX for others */
+} midinf_message;
+
+typedef struct midinf_player_params {
+  size_t struct_size;
+  int32_t sample_rate;    /* 1000..1000000 (48000) */
+  int32_t rebuffer_ms;    /* music that must be ahead before it starts or goes on (250) */
+} midinf_player_params;
+
+MIDINF_API void midinf_player_params_init(midinf_player_params* params);
+/* From now on the stream's notes go to the player; one player a stream. [main] */
+MIDINF_API midinf_status midinf_player_create(midinf_stream* stream, const midinf_player_params* params,
+                                              midinf_player** player);
+/* The audio callback must have ended. [main] */
+MIDINF_API void midinf_player_free(midinf_player* player);
+/* Plays the next `frames` samples: writes what is due, in order of offset, and returns how many. When `capacity` is too
+ * small the rest follows in the next calls: 64 is plenty. [audio] */
+MIDINF_API size_t midinf_player_process(midinf_player* player, uint32_t frames, midinf_message* messages,
+                                        size_t capacity);
+
+typedef struct midinf_player_state {
+  size_t struct_size;
+  double playhead_seconds;
+  int32_t sounding;
+  uint64_t underruns, late, dropped, stolen;
+} midinf_player_state;
+MIDINF_API midinf_status midinf_player_get_state(const midinf_player* player, midinf_player_state* state); /* [any] */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MIDINFINITE_MIDINFINITE_H */
