@@ -10,8 +10,9 @@
  * Conventions.
  *   Objects     <noun>_create or _load makes one, <noun>_free takes it back; NULL may be freed. An object keeps what it
  *               was made from alive: a model may be freed while its streams live.
- *   Structs     begin with struct_size. midinf_<struct>_init fills in the size and the defaults; later versions add
- *               fields at the end, so that a program built against an older header goes on working.
+ *   Structs     that have one begin with struct_size: set it to sizeof. midinf_<struct>_init fills in the size and the
+ *               defaults; later versions add fields at the end, so that a program built against an older header goes
+ *               on working. In an array all have the same size.
  *   Errors      every function that can fail returns a midinf_status; midinf_last_error() says in one line what, where
  *               and what to do. A function that fails has changed nothing and writes no result.
  *   Arrays out  (capacity, *count): at most `capacity` elements are written, `*count` is how many there are. With
@@ -21,7 +22,9 @@
  *   Threads     each function carries a tag. [any] from any thread. [main] not while another call with the same object
  *               runs. [worker] as [main], and it computes: it takes milliseconds to seconds. [audio] takes no lock,
  *               allocates nothing, makes no system call: for the audio callback, one thread at a time.
- *   Handles     NULL where an object is needed is MIDINF_STATUS_INVALID_ARGUMENT, never a crash.
+ *   Handles     NULL where an object is needed is MIDINF_STATUS_INVALID_ARGUMENT, never a crash; a function without a
+ *               status then does nothing.
+ *   Callbacks   must not throw, and must not call back into the object that calls them.
  */
 #ifndef MIDINFINITE_MIDINFINITE_H
 #define MIDINFINITE_MIDINFINITE_H
@@ -54,8 +57,8 @@ typedef enum midinf_status {
   MIDINF_STATUS_CORRUPT = 4,          /* bytes break the rules of their own format */
   MIDINF_STATUS_UNSUPPORTED = 5,      /* valid, but not something that the library handles */
   MIDINF_STATUS_OUT_OF_MEMORY = 6,
-  MIDINF_STATUS_CANCELLED = 7,        /* a callback or a cancel function said so */
-  MIDINF_STATUS_INTERNAL = 8          /* a bug of ours: please report it */
+  MIDINF_STATUS_CANCELLED = 7, /* a callback or a cancel function said so */
+  MIDINF_STATUS_INTERNAL = 8   /* a bug of ours: please report it */
 } midinf_status;
 
 /* What went wrong in this thread's last call that did not return MIDINF_STATUS_OK; "" before any. Never NULL; valid
@@ -82,7 +85,7 @@ typedef struct midinf_note {
   uint8_t pitch;      /* MIDI key 0..127; for drums the percussion key */
   uint8_t velocity;   /* 1..127 */
   uint8_t reserved;
-  uint64_t event;     /* number of the event in its stream or generator; 0 in files */
+  uint64_t event; /* number of the event in its stream or generator; 0 in files */
 } midinf_note;
 
 /* "Acoustic Grand Piano" … "Drums"; NULL beyond 128. [any] */
@@ -103,8 +106,8 @@ MIDINF_API midinf_status midinf_midi_continue(const void* prompt, size_t prompt_
 MIDINF_API void midinf_buffer_free(void* bytes);
 
 /* Notes as the model's ids, three an event, and back: rests and controls are dropped. [any] */
-MIDINF_API midinf_status midinf_tokens_from_notes(const midinf_note* notes, size_t count, int32_t* ids,
-                                                  size_t capacity, size_t* id_count);
+MIDINF_API midinf_status midinf_tokens_from_notes(const midinf_note* notes, size_t count, int32_t* ids, size_t capacity,
+                                                  size_t* id_count);
 MIDINF_API midinf_status midinf_tokens_to_notes(const int32_t* ids, size_t id_count, midinf_note* notes,
                                                 size_t capacity, size_t* count);
 
@@ -128,11 +131,11 @@ typedef struct midinf_step {
   size_t struct_size;
   const midinf_event* history; /* the latest events, at most 1,024, oldest first, onsets in ticks of the stream */
   size_t history_count;
-  size_t window_events;   /* how many of them, from the end, the network sees */
-  int64_t window_origin;  /* the tick that the network knows as onset 0: onset id = tick - window_origin */
-  int64_t now;            /* no event may begin before */
+  size_t window_events;  /* how many of them, from the end, the network sees */
+  int64_t window_origin; /* the tick that the network knows as onset 0: onset id = tick - window_origin */
+  int64_t now;           /* no event may begin before */
   midinf_slot slot;
-  midinf_event drawn;     /* the ids of the event drawn so far, onset in the network's time */
+  midinf_event drawn; /* the ids of the event drawn so far, onset in the network's time */
 } midinf_step;
 
 /* A rule or a taste of your own, beside the built-in ones. Both functions must be pure (same arguments, same result: a
@@ -143,7 +146,8 @@ typedef struct midinf_processor {
   /* Narrows what may be drawn: sets forbid[i] = true for ids of the `count` in `ids` that may not. Called once an id
    * drawn. When everything is forbidden the processor is overruled for that id. */
   void (*narrow)(void* user, const midinf_step* step, const int32_t* ids, size_t count, bool* forbid);
-  /* Changes the logits of the ids that are left, before temperature and filters. -INFINITY forbids. */
+  /* Changes the logits of the ids that are left, before temperature and filters. -INFINITY forbids. An id whose logit
+   * becomes NaN or +INFINITY keeps the one it had; when every id is forbidden the processor is overruled. */
   void (*edit)(void* user, const midinf_step* step, const int32_t* ids, float* logits, size_t count);
 } midinf_processor;
 
@@ -157,13 +161,13 @@ typedef enum midinf_density_unit { MIDINF_DENSITY_EVENTS = 0, MIDINF_DENSITY_SEC
 /* What a musician may choose about the music. Arrays are copied. */
 typedef struct midinf_settings {
   size_t struct_size;
-  uint64_t seed;            /* the same seed and settings make the same music (0) */
-  double temperature;       /* 0..10: below 1 tamer, above wilder, 0 the likeliest (1) */
-  double top_p;             /* 0..1: draw from the likeliest ids that together have this probability (0.98) */
-  double min_p;             /* 0..1: drop ids less likely than this share of the likeliest (0: none) */
-  int32_t top_k;            /* draw from so many likeliest ids (0: all) */
-  int32_t instrument_cap;   /* at most so many instruments within the window (0: any number) */
-  int32_t polyphony;        /* at most so many notes at once (0: any number) */
+  uint64_t seed;          /* the same seed and settings make the same music (0) */
+  double temperature;     /* 0..10: below 1 tamer, above wilder, 0 the likeliest (1) */
+  double top_p;           /* 0..1: draw from the likeliest ids that together have this probability (0.98) */
+  double min_p;           /* 0..1: drop ids less likely than this share of the likeliest (0: none) */
+  int32_t top_k;          /* draw from so many likeliest ids (0: all) */
+  int32_t instrument_cap; /* at most so many instruments within the window (0: any number) */
+  int32_t polyphony;      /* at most so many notes at once (0: any number) */
   midinf_density_unit density_unit;
   double density;           /* 0..3: how strongly silent instruments are called (0) */
   double frequency_penalty; /* -2..2: taken from a note's logit for each time it stands in the window (0) */
@@ -185,8 +189,8 @@ typedef struct midinf_model midinf_model;
 
 typedef struct midinf_model_params {
   size_t struct_size;
-  int32_t threads;     /* that compute together; 0: one a processor, at most 8. The music does not depend on it */
-  const char* kernels; /* "plain", "avx2"; NULL: the fastest that this processor has */
+  int32_t threads; /* 0..256 that compute together; 0: one a processor, at most 8. The music does not depend on it */
+  const char* kernels;         /* "plain", "avx2"; NULL: the fastest that this processor has */
   midinf_progress_fn progress; /* may be NULL */
   void* progress_user;
 } midinf_model_params;
@@ -227,17 +231,24 @@ MIDINF_API midinf_status midinf_convert(const char* source, const char* destinat
 
 typedef struct midinf_generator midinf_generator;
 
-/* Music from nothing, or that goes on from the last onset of `prompt`. [main] */
+/* Music from nothing, or that goes on from the last onset of `prompt` (notes in any order, at most a day long).
+ * `settings` may be NULL. [any] */
 MIDINF_API midinf_status midinf_generator_create(const midinf_model* model, const midinf_settings* settings,
                                                  const midinf_note* prompt, size_t prompt_count,
                                                  midinf_generator** generator);
 MIDINF_API void midinf_generator_free(midinf_generator* generator);
-/* Draws until a note stands; rests are passed over. `*recovered` (may be NULL) says that music had died and events
- * before this one were taken back: their numbers are >= note->event. CANCELLED: after midinf_generator_cancel. [worker] */
-MIDINF_API midinf_status midinf_generator_next(midinf_generator* generator, midinf_note* note, bool* recovered);
-/* Goes back to before the event with that number: with nothing changed the same music follows. [main] */
+/* Draws until a note stands; rests are passed over. `*taken_back_from` (may be NULL): music had died and was revived;
+ * forget the earlier notes whose event has this number or a higher one (UINT64_MAX: none). CANCELLED: after
+ * midinf_generator_cancel; CORRUPT: the model computes no numbers. [worker] */
+MIDINF_API midinf_status midinf_generator_next(midinf_generator* generator, midinf_note* note,
+                                               uint64_t* taken_back_from);
+/* Goes back to before the event with that number: with nothing changed the same music follows. NOT_FOUND: it has not
+ * been generated, or so long ago that it is forgotten. [main] */
 MIDINF_API midinf_status midinf_generator_rewind(midinf_generator* generator, uint64_t event);
+/* Acts from the next event on. [main] */
 MIDINF_API midinf_status midinf_generator_set_settings(midinf_generator* generator, const midinf_settings* settings);
+/* The settings that act; the arrays hold until the next call with the same object. [main] */
+MIDINF_API midinf_status midinf_generator_get_settings(midinf_generator* generator, midinf_settings* settings);
 /* Ends a call of midinf_generator_next in another thread within 50 ms, or the next one; nothing is lost. [any] */
 MIDINF_API void midinf_generator_cancel(midinf_generator* generator);
 /* The whole generator as bytes (free with midinf_buffer_free), and back. Processors are not saved. [main] */
@@ -251,16 +262,16 @@ typedef struct midinf_stream midinf_stream;
 
 typedef struct midinf_stream_params {
   size_t struct_size;
-  double look_ahead_seconds; /* how far the music is generated beyond the playhead (4) */
-  double reaction_seconds;   /* a change is heard so long after the playhead (0.15) */
-  int32_t velocity;          /* 1..127: every note so hard; 0: a player's accents (0) */
+  double look_ahead_seconds;       /* 0.1..60: how far the music is generated beyond the playhead (4) */
+  double reaction_seconds;         /* 0..10: a change is heard so long after the playhead (0.15) */
+  int32_t velocity;                /* 1..127: every note so hard; 0: a player's accents (0) */
   const midinf_settings* settings; /* NULL: the defaults */
   const midinf_note* prompt;       /* to go on from; may be none */
   size_t prompt_count;
 } midinf_stream_params;
 
 MIDINF_API void midinf_stream_params_init(midinf_stream_params* params);
-/* `params` may be NULL. [any] */
+/* `params` may be NULL. [any] Cost: the network reads the prompt, so that the first note comes at once. */
 MIDINF_API midinf_status midinf_stream_create(const midinf_model* model, const midinf_stream_params* params,
                                               midinf_stream** stream);
 MIDINF_API void midinf_stream_free(midinf_stream* stream);
@@ -274,7 +285,8 @@ MIDINF_API midinf_status midinf_stream_step(midinf_stream* stream, bool* more);
 
 /* The notes that begin before `until_seconds` and have not been pulled; the playhead moves there, or to the end of what
  * is generated (*reached_seconds, may be NULL). Notes that do not fit in `capacity` stay for the next call, and the
- * playhead before them. Not while a player exists. [any, one thread at a time] */
+ * playhead before them. Not while a player exists. CORRUPT: the model computes no numbers and all was pulled.
+ * [any, one thread at a time] */
 MIDINF_API midinf_status midinf_stream_pull(midinf_stream* stream, double until_seconds, midinf_note* notes,
                                             size_t capacity, size_t* count, double* reached_seconds);
 
@@ -286,7 +298,8 @@ typedef struct midinf_stream_state {
   uint64_t underruns;
   uint32_t recoveries; /* how often music had died and was revived */
   uint32_t given_up;
-  size_t undo_steps, redo_steps;
+  size_t undo_steps, redo_steps, takes;
+  midinf_status status; /* CORRUPT: the model computes no numbers, and no more music comes */
 } midinf_stream_state;
 
 MIDINF_API midinf_status midinf_stream_get_state(const midinf_stream* stream, midinf_stream_state* state); /* [any] */
@@ -295,15 +308,21 @@ MIDINF_API midinf_status midinf_stream_get_notes(const midinf_stream* stream, mi
                                                  size_t* count);
 
 /* Changes. Each drops what was generated beyond the playhead and a moment, is one step of undo, and is heard at once.
- * All [any]. */
+ * NOT_FOUND: what it goes back to does not exist, or was so long ago that it is forgotten. All [any]. */
+
+/* Other settings. Those that stand already change nothing, unless they have processors: those may have changed. */
 MIDINF_API midinf_status midinf_stream_change(midinf_stream* stream, const midinf_settings* settings);
+/* The settings that act (an undo brings back earlier ones); the arrays hold until the next call. [main] */
+MIDINF_API midinf_status midinf_stream_get_settings(midinf_stream* stream, midinf_settings* settings);
 /* Other music from the playhead on; from an earlier moment when from_seconds is one (negative: the playhead). */
 MIDINF_API midinf_status midinf_stream_again(midinf_stream* stream, double from_seconds);
 MIDINF_API midinf_status midinf_stream_undo(midinf_stream* stream);
 MIDINF_API midinf_status midinf_stream_redo(midinf_stream* stream);
+/* Moves the playhead to any moment that is known. No step of undo. */
 MIDINF_API midinf_status midinf_stream_seek(midinf_stream* stream, double to_seconds);
 
-/* Takes: ways in which the music could go on from now, generated beside it. */
+/* Takes: ways in which the music could go on from now, generated beside it. Starting some (1..16, of so many seconds,
+ * at most 600) drops those there are; get_take gives NOT_FOUND beyond the last. All [any]. */
 typedef struct midinf_take {
   size_t struct_size;
   int32_t id;
@@ -320,14 +339,16 @@ MIDINF_API midinf_status midinf_stream_drop_takes(midinf_stream* stream);
 
 /* What acts on music already generated and rewinds nothing. All [any]. */
 MIDINF_API void midinf_stream_set_playing(midinf_stream* stream, bool playing);
-MIDINF_API void midinf_stream_set_speed(midinf_stream* stream, double speed);           /* 0.25..4 (1) */
-MIDINF_API void midinf_stream_set_transpose(midinf_stream* stream, int32_t semitones);  /* -36..36, drums aside */
-MIDINF_API void midinf_stream_set_velocity(midinf_stream* stream, int32_t percent);     /* 0..200 (100) */
+MIDINF_API void midinf_stream_set_speed(midinf_stream* stream, double speed);          /* 0.25..4 (1) */
+MIDINF_API void midinf_stream_set_transpose(midinf_stream* stream, int32_t semitones); /* -36..36, drums aside */
+MIDINF_API void midinf_stream_set_velocity(midinf_stream* stream, int32_t percent);    /* 0..200 (100) */
 MIDINF_API void midinf_stream_set_volume(midinf_stream* stream, int32_t instrument, int32_t volume); /* 0..127 (100) */
 MIDINF_API void midinf_stream_set_muted(midinf_stream* stream, int32_t instrument, bool muted);
 MIDINF_API void midinf_stream_panic(midinf_stream* stream); /* silences everything; the music goes on */
 
-/* The session (notes, settings, takes, playhead) with bytes of your own, and back. [any] */
+/* The session (notes, settings, takes, playhead) with bytes of your own, and back. Processors and undo are not saved.
+ * What is opened waits for midinf_stream_start. Bytes out: free with midinf_buffer_free; `attachment` and
+ * `attachment_size` may be NULL. [any] */
 MIDINF_API midinf_status midinf_stream_save(const midinf_stream* stream, const void* attachment, size_t attachment_size,
                                             void** bytes, size_t* size);
 MIDINF_API midinf_status midinf_stream_open(const midinf_model* model, const void* bytes, size_t size,
@@ -344,20 +365,20 @@ typedef struct midinf_message {
   uint8_t bytes[3];   /* status first */
   uint8_t instrument; /* 0..128, whose channel it is */
   uint8_t reserved[7];
-  uint64_t event;     /* of note-on and note-off; UINT64_MAX for others */
+  uint64_t event; /* of note-on and note-off; UINT64_MAX for others */
 } midinf_message;
 
 typedef struct midinf_player_params {
   size_t struct_size;
-  int32_t sample_rate;    /* 1000..1000000 (48000) */
-  int32_t rebuffer_ms;    /* music that must be ahead before it starts or goes on (250) */
+  int32_t sample_rate; /* 1000..1000000 (48000) */
+  int32_t rebuffer_ms; /* 0..60000: music that must be ahead before it starts or goes on (250) */
 } midinf_player_params;
 
 MIDINF_API void midinf_player_params_init(midinf_player_params* params);
-/* From now on the stream's notes go to the player; one player a stream. [main] */
+/* From now on the stream's notes go to the player; one player a stream. `params` may be NULL. [main] */
 MIDINF_API midinf_status midinf_player_create(midinf_stream* stream, const midinf_player_params* params,
                                               midinf_player** player);
-/* The audio callback must have ended. [main] */
+/* The audio callback must have ended. The stream's notes can be pulled again. [main] */
 MIDINF_API void midinf_player_free(midinf_player* player);
 /* Plays the next `frames` samples: writes what is due, in order of offset, and returns how many. When `capacity` is too
  * small the rest follows in the next calls: 64 is plenty. [audio] */
