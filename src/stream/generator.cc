@@ -18,7 +18,8 @@ constexpr std::size_t kMostHistory = 1'000'000;
 constexpr std::size_t kProcessorHistory = 1'024;
 constexpr std::size_t kWatched = 2'048;  // events in which dead music is looked for
 constexpr unsigned kRevivedEvents = 32;  // drawn with changed sampling at the first attempt, more at each further one
-constexpr unsigned kSamePassage = 64;    // trouble so few events behind them is the same trouble
+constexpr unsigned kFurtherBack = 48;    // events before the dead passage, at each further attempt
+constexpr unsigned kSamePassage = 128;   // trouble so few events behind them is the same trouble
 constexpr unsigned kLeftAlone = 341;     // events after which given-up music is watched again
 
 }  // namespace
@@ -170,7 +171,8 @@ Step Generator::end_event() {
 // Goes back to before the dead passage, but not into what has been heard, and marks what follows to be drawn with
 // changed sampling. The third failure at one place is the last: then the music is left alone for a window's length.
 Step Generator::recover(FoundTrouble found) {
-  const bool again = state().attempt > 0 && end_index() <= state().until + kSamePassage;
+  const bool again =
+      state().attempt > 0 && state().attempt <= kMostAttempts && end_index() <= state().until + kSamePassage;
   const int attempt = again ? state().attempt + 1 : 1;
   RecoveryCounts counts = state().counts;
   counts.last = found.kind;
@@ -178,7 +180,9 @@ Step Generator::recover(FoundTrouble found) {
     ++counts.given_up;
   } else {
     ++counts.recoveries;
-    rewind(std::min(end_index(), std::max({first_ + found.begin, index_at(heard_), prompt_end_})));
+    // Further back each time: what led there may lead there again.
+    const EventIndex begin = first_ + found.begin, back = static_cast<EventIndex>(attempt - 1) * kFurtherBack;
+    rewind(std::min(end_index(), std::max({begin - std::min(begin, back), index_at(heard_), prompt_end_})));
   }
   Mark& mark = mark_here();
   mark.floor = std::max(mark.floor, heard_);

@@ -23,21 +23,23 @@ class Revival : public LogitProcessor {
         return static_cast<TokenId>(std::clamp<std::int64_t>((t - context.window_origin).count(), 0, kMaxOnset));
       };
       if (trouble_ == Trouble::kSilence) narrowed.remove({onset(context.now + kLongestWait), kMaxOnset});
-      if (trouble_ == Trouble::kCrowd && at_once(context.history) >= kCrowdAfterwards)
-        narrowed.remove({0, onset(context.now + Ticks10ms(1))});
+      if (trouble_ == Trouble::kCrowd) narrowed.remove({0, onset(room_for_another(context))});
     }
     if (!narrowed.empty()) allowed = std::move(narrowed);
   }
 
  private:
   static constexpr Ticks10ms kLongestWait{200};
-  static constexpr std::ptrdiff_t kCrowdAfterwards = 16;
+  static constexpr std::size_t kAtOnce = 12, kInASecond = 60;
 
-  static std::ptrdiff_t at_once(std::span<const Triplet> history) {
-    if (history.empty()) return 0;
-    const auto other = std::find_if(history.rbegin(), history.rend(),
-                                    [&](const Triplet& event) { return event.onset != history.back().onset; });
-    return other - history.rbegin();
+  // When at most kAtOnce - 1 events stand at the instant and kInASecond - 1 in the second before.
+  static Ticks10ms room_for_another(const StepContext& context) {
+    const auto history = context.history;
+    const auto after = [&](std::size_t events, Ticks10ms apart) {
+      if (history.size() < events || is_separator(history[history.size() - events])) return context.now;
+      return onset_of(history[history.size() - events]) + apart;
+    };
+    return std::max(after(kAtOnce, Ticks10ms(1)), after(kInASecond, Ticks10ms(kTicksPerSecond)));
   }
 
   Trouble trouble_;
@@ -65,11 +67,17 @@ FoundTrouble find_silence(std::span<const Triplet> history) {
 }
 
 FoundTrouble find_crowd(std::span<const Triplet> history) {
-  const std::size_t most = kMostAtOnce;
-  if (history.size() < most || history[history.size() - most].onset != history.back().onset) return {};
-  std::size_t begin = history.size() - most;
-  while (begin > 0 && history[begin - 1].onset == history.back().onset) --begin;
-  return {Trouble::kCrowd, begin};
+  const auto within = [&](std::size_t most, std::int64_t steps) {
+    if (history.size() < most || is_separator(history[history.size() - most])) return false;
+    return history.back().onset - history[history.size() - most].onset < steps;
+  };
+  if (within(kMostAtOnce, 1)) {
+    std::size_t begin = history.size() - kMostAtOnce;
+    while (begin > 0 && history[begin - 1].onset == history.back().onset) --begin;
+    return {Trouble::kCrowd, begin};
+  }
+  if (within(kMostInTwoSeconds, 2 * kTicksPerSecond)) return {Trouble::kCrowd, history.size() - kMostInTwoSeconds};
+  return {};
 }
 
 FoundTrouble find_stuck_onset(std::span<const Triplet> history, Ticks10ms window_origin) {
