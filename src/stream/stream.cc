@@ -160,6 +160,11 @@ bool Stream::failed() const {
   return failed_;
 }
 
+std::uint64_t Stream::slides() const {
+  const Lock lock(mutex_);
+  return generator_.slides();
+}
+
 RecoveryCounts Stream::recovery_counts() const {
   const Lock lock(mutex_);
   return generator_.recovery_counts();

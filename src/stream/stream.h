@@ -80,6 +80,8 @@ class Stream {
   [[nodiscard]] double seconds_ahead() const;
   [[nodiscard]] std::uint64_t underruns() const;
   [[nodiscard]] RecoveryCounts recovery_counts() const;
+  /// How often the window slid.
+  [[nodiscard]] std::uint64_t slides() const;
   /// The network computed infinities or no numbers: its file is damaged, and nothing more is generated.
   [[nodiscard]] bool failed() const;
   /// All notes that are still in history and known, the prompt's too, as they were generated (no live controls).

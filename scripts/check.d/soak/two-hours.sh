@@ -28,7 +28,7 @@ awk 'NR > 12 { if (!least || $1 < least) least = $1; if ($1 > most) most = $1 }
 
 "$folder/midinfinite" tokens "$folder/song.mid" >"$folder/song.tokens"
 awk -v end=$((seconds * 100)) '
-  NF != 3 || $1 < last || $1 >= end || $2 < 10001 || $2 > 10999 || $3 < 11000 || $3 > 27511 { print "line " NR ": " $0; bad++ }
+  NF != 3 || $1 < last || $1 >= end || $2 < 10000 || $2 > 10999 || $3 < 11000 || $3 > 27511 { print "line " NR ": " $0; bad++ }
   { if ($1 - last > gap) gap = $1 - last; last = $1 }
   END { printf "%d notes, the last at %.2f s, the longest wait %.2f s, %d invalid\n", NR, last / 100, gap / 100, bad
         exit !(NR > 7200 && bad == 0 && last > end - 1000) }' "$folder/song.tokens"

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# In real time: how soon the first note is there and how soon a change is obeyed, measured where the audio side pops
+# notes. Three minutes; the machine should be idle.
+set -euo pipefail
+cmake --preset ci >/dev/null && cmake --build --preset ci --target stream_soak >/dev/null
+build/test/tests/stream_soak latency models/mini-q8_0.gguf

@@ -1,0 +1,250 @@
+// Long and timed runs of a Stream with a real model, for scripts/check; not part of ./test.
+//   stream_soak latency MODEL             in real time: the first note, and how soon changes are obeyed
+//   stream_soak play MODEL SECONDS SEED   as fast as it goes, through queue and scheduler; with random changes if SEED
+//   > 0
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "model/checkpoint.h"
+#include "stream/stream.h"
+#include "stream/stream_worker.h"
+#include "tokens/triplets.h"
+
+namespace midinf {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::shared_ptr<const Network> load(const char* path) {
+  const auto checkpoint = open_checkpoint(path);
+  if (!checkpoint) {
+    fmt::print(stderr, "stream_soak: {}\n", checkpoint.error().to_string());
+    std::exit(1);
+  }
+  return *Network::load(**checkpoint, **select_kernels());
+}
+
+long resident_kb() {
+  std::ifstream statm("/proc/self/statm");
+  long total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * (::sysconf(_SC_PAGESIZE) / 1024);
+}
+
+bool is_note_on(const MidiMessage& message) {
+  return (message.bytes[0] & 0xF0) == 0x90 && message.bytes[2] > 0;
+}
+bool is_note_off(const MidiMessage& message) {
+  const int kind = message.bytes[0] & 0xF0;
+  return kind == 0x80 || (kind == 0x90 && message.bytes[2] == 0);
+}
+
+double percentile(std::vector<double> values, double p) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(p * static_cast<double>(values.size() - 1) + 0.5)];
+}
+
+// Blocks of 10 ms in real time, as an audio device would ask for them.
+int latency(const char* model) {
+  constexpr int kRate = 48'000, kFrames = kRate / 100;
+  const auto network = load(model);
+  const auto pool = std::make_shared<ComputePool>(default_thread_count());
+  std::vector<double> first_note;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const auto stream = std::make_shared<Stream>(network, pool, Settings{.seed = seed}, begin_piece());
+    NoteQueue queue(4096);
+    Scheduler scheduler({.sample_rate = kRate}, queue, stream->controls());
+    stream->attach(queue, scheduler);
+    StreamWorker worker;
+    worker.add(stream);
+    const auto began = Clock::now();
+    worker.start();
+    while (queue.front() == nullptr || queue.front()->kind != QueueMessage::Kind::kNote) {
+      if (queue.front() != nullptr) queue.pop();
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+    first_note.push_back(seconds_since(began));
+    worker.stop();
+  }
+
+  const auto stream = std::make_shared<Stream>(network, pool, Settings{.seed = 3}, begin_piece());
+  NoteQueue queue(4096);
+  Scheduler scheduler({.sample_rate = kRate}, queue, stream->controls());
+  stream->attach(queue, scheduler);
+  StreamWorker worker;
+  worker.add(stream);
+  worker.start();
+
+  // Two ensembles without a common member: who plays tells under which setting a note was generated.
+  const std::vector<int> ensembles[] = {{0, 33, 128}, {24, 48, 73}};
+  const auto member = [&](int instrument, int which) {
+    return std::find(ensembles[which].begin(), ensembles[which].end(), instrument) != ensembles[which].end();
+  };
+  std::vector<double> last_old, first_new, gaps, gaps_before;
+  std::vector<MidiMessage> messages(512);
+  int which = 0, changes = 0, at_boundaries = 0;
+  double changed_at = -1, old_heard = 0, new_heard = -1, last_heard = 0, longest_gap = 0;
+  std::uint64_t slides = stream->slides();
+  double next_change = 8;
+  auto due = Clock::now();
+  for (double now = 0; changes <= 20; now += 0.01) {
+    std::this_thread::sleep_until(due += std::chrono::milliseconds(10));
+    const std::size_t count = scheduler.process(kFrames, messages);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!is_note_on(messages[i])) continue;
+      const double heard = now + messages[i].offset / static_cast<double>(kRate);
+      longest_gap = std::max(longest_gap, heard - last_heard);
+      last_heard = heard;
+      if (changed_at < 0) continue;
+      if (!member(messages[i].instrument, which)) old_heard = heard;
+      if (member(messages[i].instrument, which) && new_heard < 0) new_heard = heard;
+    }
+    if (now < next_change) continue;
+    // Half of the changes right after the window has slid: what they take back begins in the window before.
+    const bool slid = stream->slides() != slides;
+    if (changes % 2 == 1 && !slid && now < next_change + 12) continue;
+    if (changed_at >= 0) {
+      last_old.push_back(std::max(0.0, old_heard - changed_at));
+      first_new.push_back(new_heard - changed_at);
+      gaps.push_back(longest_gap);
+    }
+    if (changes++ == 20) break;
+    at_boundaries += slid ? 1 : 0;
+    slides = stream->slides();
+    which = 1 - which;
+    Settings settings = stream->settings();
+    settings.ensemble = ensembles[which];
+    static_cast<void>(stream->change(settings));
+    changed_at = now, old_heard = 0, new_heard = -1, longest_gap = 0, last_heard = now;
+    next_change = now + 4;
+    slides = stream->slides();
+  }
+  worker.stop();
+  const auto line = [](const char* what, const std::vector<double>& values) {
+    fmt::print("{}: median {:.0f} ms, p95 {:.0f} ms, most {:.0f} ms ({} times)\n", what, 1e3 * percentile(values, 0.5),
+               1e3 * percentile(values, 0.95), 1e3 * percentile(values, 1), values.size());
+  };
+  line("from start to the first note in the queue", first_note);
+  line("from a change to the last note under the old setting", last_old);
+  line("from a change to the first note under the new setting", first_new);
+  line("longest wait between notes until the next change", gaps);
+  fmt::print("{} of 20 changes right after a slide of the window; underruns {}, late {}, dropped {}\n", at_boundaries,
+             scheduler.underruns(), scheduler.late(), scheduler.dropped());
+  return 0;
+}
+
+// A random but valid choice.
+Settings random_settings(std::mt19937_64& random, std::uint64_t seed) {
+  const auto pick = [&](int n) { return static_cast<int>(random() % static_cast<std::uint64_t>(n)); };
+  Settings settings{.seed = seed};
+  settings.temperature = 0.8 + 0.05 * pick(8);
+  settings.top_p = 0.9 + 0.02 * pick(6);
+  if (pick(3) == 0) settings.top_k = 20 + pick(200);
+  if (pick(3) == 0) settings.min_p = 0.01;
+  if (pick(2) == 0)
+    for (const int instrument : {0, 24, 33, 48, 56, 73, 128})
+      if (pick(2) == 0) settings.ensemble.push_back(instrument);
+  if (pick(4) == 0) settings.density = 0.5 * pick(5), settings.density_unit = DensityUnit::kSeconds;
+  if (pick(4) == 0) settings.instrument_cap = 2 + pick(6);
+  if (pick(4) == 0) settings.polyphony = 4 + pick(12);
+  if (pick(4) == 0) settings.frequency_penalty = 0.1 * pick(6);
+  if (pick(4) == 0) settings.scale = 0xAB5;  // C major
+  return settings;
+}
+
+int play(const char* model, double seconds, std::uint64_t seed) {
+  constexpr int kRate = 48'000, kFrames = 480;
+  const auto network = load(model);
+  std::mt19937_64 random(seed);
+  const auto stream =
+      std::make_shared<Stream>(network, std::make_shared<ComputePool>(default_thread_count()),
+                               seed > 0 ? random_settings(random, seed) : Settings{.seed = 6}, begin_piece());
+  NoteQueue queue(4096);
+  Scheduler scheduler({.sample_rate = kRate}, queue, stream->controls());
+  stream->attach(queue, scheduler);
+  std::vector<MidiMessage> messages(512);
+  std::map<std::pair<int, int>, int> sounding;
+  std::int64_t frames = 0, waited = 0;
+  std::uint64_t notes = 0, wrong = 0;
+  long least = 0, most = 0;
+  double next_report = 60, next_change = 120;
+  const auto began = Clock::now();
+  while (static_cast<double>(frames) < seconds * kRate) {
+    while (stream->step()) {
+    }
+    const Ticks10ms before = scheduler.playhead();
+    const std::size_t count = scheduler.process(kFrames, messages);
+    if (scheduler.playhead() == before) {
+      if (++waited > 100'000) {
+        fmt::print("FAILED: the music does not go on at {:.1f} s\n", to_seconds(before).count());
+        return 1;
+      }
+    }
+    frames += kFrames;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::pair key(messages[i].bytes[0] & 0x0F, messages[i].bytes[1]);
+      if (is_note_on(messages[i])) {
+        ++notes;
+        wrong += ++sounding[key] != 1 ? 1 : 0;
+      } else if (is_note_off(messages[i])) {
+        wrong += --sounding[key] != 0 ? 1 : 0;
+      }
+    }
+    const double now = static_cast<double>(frames) / kRate;
+    if (seed > 0 && now >= next_change) {
+      static_cast<void>(stream->change(random_settings(random, seed)));
+      next_change += 120;
+    }
+    if (now >= next_report) {
+      const long kb = resident_kb();
+      if (next_report > 100) {
+        least = least == 0 ? kb : std::min(least, kb);
+        most = std::max(most, kb);
+      }
+      const RecoveryCounts counts = stream->recovery_counts();
+      fmt::print("{:.0f} s: {} notes, {} kB, {} recoveries ({}), {} given up, {:.1f} times as fast as it plays\n", now,
+                 notes, kb, counts.recoveries, trouble_name(counts.last), counts.given_up, now / seconds_since(began));
+      std::fflush(stdout);
+      next_report += seconds > 1'200 ? 600 : 60;
+    }
+  }
+  stream->controls().stop();
+  scheduler.process(kFrames, messages);
+  // No drift: the clock of the music is the clock of the samples, less what it waited before the first note.
+  const double drift =
+      to_seconds(scheduler.playhead()).count() - static_cast<double>(frames - waited * kFrames) / kRate;
+  fmt::print(
+      "{} notes, {} messages out of order, {} sounding after stop, underruns {}, late {}, dropped {}, "
+      "memory {} to {} kB, {:.2f} s of the clock unaccounted for\n",
+      notes, wrong, scheduler.sounding(), scheduler.underruns(), scheduler.late(), scheduler.dropped(), least, most,
+      drift);
+  const bool good = wrong == 0 && scheduler.sounding() == 0 && scheduler.underruns() == 0 && scheduler.dropped() == 0 &&
+                    std::abs(drift) < 0.05 && (least == 0 || most < least + least / 32 + 16'384);
+  fmt::print("{}\n", good ? "ok" : "FAILED");
+  return good ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace midinf
+
+int main(int argc, char** argv) {
+  const std::string mode = argc > 1 ? argv[1] : "";
+  if (mode == "latency" && argc == 3) return midinf::latency(argv[2]);
+  if (mode == "play" && argc == 5)
+    return midinf::play(argv[2], std::atof(argv[3]), std::strtoull(argv[4], nullptr, 10));
+  fmt::print(stderr, "usage: stream_soak latency MODEL | stream_soak play MODEL SECONDS SEED\n");
+  return 2;
+}
