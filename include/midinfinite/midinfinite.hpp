@@ -31,6 +31,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -212,14 +213,23 @@ class Processor {
 /// What a musician may choose about the music: midinf_settings, with arrays of its own.
 struct Settings {
   /// The defaults, as midinf_settings_init gives them.
-  Settings() {
-    auto c = detail::sized<midinf_settings>();
-    midinf_settings_init(&c);
-    seed = c.seed, temperature = c.temperature, top_p = c.top_p, min_p = c.min_p, top_k = c.top_k;
-    instrument_cap = c.instrument_cap, polyphony = c.polyphony;
-    density_unit = c.density_unit, density = c.density, frequency_penalty = c.frequency_penalty;
-    scale = c.scale, recover = c.recover;
-  }
+  Settings() : Settings(defaults()) {}
+  /// `c` with arrays of its own; its processors, of which C knows functions only, are left out.
+  explicit Settings(const midinf_settings& c)
+      : seed(c.seed),
+        temperature(c.temperature),
+        top_p(c.top_p),
+        min_p(c.min_p),
+        top_k(c.top_k),
+        instrument_cap(c.instrument_cap),
+        polyphony(c.polyphony),
+        density_unit(c.density_unit),
+        density(c.density),
+        frequency_penalty(c.frequency_penalty),
+        scale(c.scale),
+        recover(c.recover),
+        ensemble(c.ensemble, c.ensemble + c.ensemble_count),
+        pitch_ranges(c.pitch_ranges, c.pitch_ranges + c.pitch_range_count) {}
 
   std::uint64_t seed;                    ///< The same seed and settings make the same music.
   double temperature;                    ///< 0..10: below 1 tamer, above wilder, 0 the likeliest.
@@ -236,6 +246,13 @@ struct Settings {
   std::vector<std::int32_t> ensemble;    ///< Instruments that may play; empty: all. See parse_ensemble().
   std::vector<PitchRange> pitch_ranges;  ///< At most one an instrument.
   std::vector<std::shared_ptr<const Processor>> processors;  ///< Act after the built-in ones, in this order.
+
+ private:
+  static midinf_settings defaults() {
+    auto c = detail::sized<midinf_settings>();
+    midinf_settings_init(&c);
+    return c;
+  }
 };
 
 namespace detail {
@@ -285,6 +302,11 @@ class KeptProcessors {
     for (const auto& processor : settings.processors)
       if (std::find(kept_.begin(), kept_.end(), processor) == kept_.end()) kept_.push_back(processor);
   }
+  std::shared_ptr<const Processor> find(const void* user) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const auto& kept) { return kept.get() == user; });
+    return found != kept_.end() ? *found : nullptr;
+  }
 
  private:
   std::mutex mutex_;
@@ -298,6 +320,12 @@ struct Deleter {
   void operator()(T* object) const noexcept { Free(object); }
   void keep(const Settings& settings) const {
     if (kept) kept->add(settings);
+  }
+  Settings settings(const midinf_settings& c) const {
+    Settings settings(c);
+    for (std::size_t i = 0; i < c.processor_count; ++i)
+      if (auto processor = kept->find(c.processors[i].user)) settings.processors.push_back(std::move(processor));
+    return settings;
   }
 };
 template <class T, void (*Free)(T*)>
@@ -370,10 +398,11 @@ inline void convert(const std::string& source, const std::string& destination, c
 /// Music one note after the other, for programs that keep time themselves.
 class Generator {
  public:
-  /// A note, and whether music had died before it: then events numbered >= note.event were taken back.
+  /// A note, and whether music had died before it and was revived.
   struct Next {
-    Note note;       ///< The note.
-    bool recovered;  ///< Forget what you have from note.event on.
+    Note note;  ///< The note.
+    /// Forget earlier notes whose event has this number or a higher one.
+    std::optional<std::uint64_t> taken_back_from;
   };
 
   /// Music from nothing, or that goes on from the last onset of `prompt`. [main]
@@ -395,7 +424,9 @@ class Generator {
   /// Draws until a note stands. After cancel() it throws MIDINF_STATUS_CANCELLED. [worker]
   Next next() {
     Next next{};
-    detail::check(midinf_generator_next(get(), &next.note, &next.recovered));
+    std::uint64_t taken_back_from = UINT64_MAX;
+    detail::check(midinf_generator_next(get(), &next.note, &taken_back_from));
+    if (taken_back_from != UINT64_MAX) next.taken_back_from = taken_back_from;
     return next;
   }
   /// Goes back to before the event with that number: with nothing changed the same music follows. [main]
@@ -405,6 +436,12 @@ class Generator {
     const detail::CSettings c(settings);
     handle_.get_deleter().keep(settings);
     detail::check(midinf_generator_set_settings(get(), c.get()));
+  }
+  /// The settings that act. [main]
+  [[nodiscard]] Settings settings() {
+    auto c = detail::sized<midinf_settings>();
+    detail::check(midinf_generator_get_settings(get(), &c));
+    return handle_.get_deleter().settings(c);
   }
   /// Ends a call of next() in another thread within 50 ms, or the next one; nothing is lost. [any]
   void cancel() noexcept { midinf_generator_cancel(get()); }
@@ -520,6 +557,12 @@ class Stream {
     const detail::CSettings c(settings);
     handle_.get_deleter().keep(settings);
     detail::check(midinf_stream_change(get(), c.get()));
+  }
+  /// The settings that act (an undo brings back earlier ones). [main]
+  [[nodiscard]] Settings settings() {
+    auto c = detail::sized<midinf_settings>();
+    detail::check(midinf_stream_get_settings(get(), &c));
+    return handle_.get_deleter().settings(c);
   }
   /// Other music from the playhead on.
   void again() { again(-1); }
