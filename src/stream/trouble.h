@@ -1,5 +1,5 @@
 // Is the music still alive? Finds the ways in which a model's music dies.
-// Must not know: networks, generators. Read next: generator.cc (recover), docs/decisions/005-recovery.md for how the
+// Must not know: networks, generators. Read next: generator.cc (recover), docs/decisions/006-recovery.md for how the
 // thresholds were set.
 #pragma once
 
