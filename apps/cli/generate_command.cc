@@ -15,6 +15,7 @@
 #include "model_report.h"
 #include "settings_options.h"
 #include "stream/generator.h"
+#include "stream/velocity.h"
 #include "terminal.h"
 #include "tokens/triplets.h"
 
@@ -115,7 +116,7 @@ Result<Take> make_take(const GenerateArguments& arguments, const OutputNames& na
   auto played = play(arguments, generator, decoder);
   if (!played) return tl::make_unexpected(with_context(played.error(), engine.model_path));
   take.music = std::move(*played);
-  take.made = to_notes(take.music.events);
+  take.made = played_notes(take.music.events, start.events.size(), {.constant = arguments.velocity, .seed = seed});
   for (Note& note : take.made) note.duration = std::min(note.duration, take.music.end - note.onset);
   auto files = write_files(names, prompt, take.made, arguments.json);
   if (!files) {
@@ -180,6 +181,10 @@ void print_report(const Take& take, std::FILE* out) {
                files.sound->duration.count());
   if (!files.roll.empty() && files.roll != "-") fmt::print(out, "{}: its piano roll\n", files.roll);
   if (!files.remark.empty()) fmt::print(out, "{}\n", files.remark);
+  if (const auto& counts = music.recoveries; counts.recoveries > 0)
+    fmt::print(out, "the music had died and was taken back and revived: {} times{} (--recover off leaves it)\n",
+               counts.recoveries,
+               counts.given_up > 0 ? fmt::format(", {} passages not for good", counts.given_up) : std::string());
   fmt::print(out, "seed {}, generated in {:.1f} s: {:.0f} notes a second, the music plays {:.1f} a second\n",
              settings.seed, music.generating_seconds, speed, pace);
 }

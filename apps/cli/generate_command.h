@@ -17,6 +17,7 @@ struct GenerateArguments {
   std::string prompt;                 ///< a MIDI file to continue; empty: from scratch
   bool from_middle = false;           ///< begin as in the middle of a piece; only without a prompt
   Settings settings;                  ///< but the seed
+  int velocity = 0;                   ///< 1..127 of every new note; 0: accents
   std::optional<std::uint64_t> seed;  ///< of the first take, the next one's is one more; none: a fresh one
   int takes = 1;
   std::string model;

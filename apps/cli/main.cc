@@ -86,6 +86,12 @@ Run add_generate(CLI::App& command) {
                   "leave music that has died (silence, one bar for ever) by going back and on differently")
       ->default_str("on")
       ->type_name("on|off");
+  command
+      .add_option("--velocity", arguments->velocity,
+                  "how hard every new note is struck; 0 with the accents of a player")
+      ->check(between(0, 127))
+      ->capture_default_str()
+      ->type_name("V");
   command.add_option("--wav", arguments->wav, "also render the song to this WAV file")->type_name("FILE");
   command.add_option("--roll", arguments->roll, "also draw its piano roll to this SVG file")->type_name("FILE");
   add_model_options(command, arguments->model, arguments->threads);

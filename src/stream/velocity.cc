@@ -52,4 +52,14 @@ std::uint8_t velocity_of(std::span<const Triplet> events, std::size_t i, std::ui
   return static_cast<std::uint8_t>(std::clamp(velocity, 1, 127));
 }
 
+std::vector<Note> played_notes(std::span<const Triplet> events, std::uint64_t first, const VelocityStyle& style) {
+  std::vector<Note> notes;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (!is_note(events[i])) continue;
+    notes.push_back({onset_of(events[i]), duration_of(events[i]), static_cast<std::uint8_t>(instrument_of(events[i])),
+                     static_cast<std::uint8_t>(pitch_of(events[i])), velocity_of(events, i, first + i, style)});
+  }
+  return notes;
+}
+
 }  // namespace midinf

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/note.h"
 #include "base/token.h"
@@ -22,5 +23,9 @@ struct VelocityStyle {
 /// once a later onset stands. Pure. [any thread]
 std::uint8_t velocity_of(std::span<const Triplet> events, std::size_t i, std::uint64_t index,
                          const VelocityStyle& style);
+
+/// The notes of `events`, RESTs dropped, each with its velocity; events[0] is the stream's event number `first`. Pure.
+/// [any thread]
+std::vector<Note> played_notes(std::span<const Triplet> events, std::uint64_t first, const VelocityStyle& style);
 
 }  // namespace midinf
