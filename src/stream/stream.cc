@@ -244,8 +244,7 @@ void Stream::replaced_from(EventIndex at, Ticks10ms time) {
   }
 }
 
-bool Stream::edit(Ticks10ms time, Settings settings, const std::function<void()>& then) {
-  const EventIndex at = first_from(time);
+bool Stream::edit(EventIndex at, Ticks10ms time, Settings settings) {
   Settings before = generator_.settings();
   auto tail = generator_.cut(at, time);
   if (!tail) return false;
@@ -254,7 +253,6 @@ bool Stream::edit(Ticks10ms time, Settings settings, const std::function<void()>
   undo_.push_back({time, std::move(*tail), std::move(before)});
   if (undo_.size() > kMostUndo) undo_.erase(undo_.begin());
   redo_.clear();
-  if (then) then();
   return true;
 }
 
@@ -268,7 +266,7 @@ Result<void> Stream::change(Settings settings) {
   Lock lock(mutex_);
   if (settings == generator_.settings()) return {};
   const Ticks10ms time = change_time();
-  if (edit(time, std::move(settings))) retract_from(generator_.end_index(), time);
+  if (edit(first_from(time), time, std::move(settings))) retract_from(generator_.end_index(), time);
   hand_out();
   changed(lock);
   return {};
@@ -280,7 +278,7 @@ bool Stream::again(std::optional<Ticks10ms> from) {
   const Ticks10ms time = back ? std::max(*from, music_start_) : std::max(from.value_or(change_time()), change_time());
   Settings settings = generator_.settings();
   settings.seed = descendant(settings.seed, ++branches_);
-  if (!edit(time, std::move(settings))) return false;
+  if (!edit(first_from(time), time, std::move(settings))) return false;
   if (back)
     seek_to(time);
   else
@@ -346,10 +344,10 @@ bool Stream::accept_take(int id) {
   const auto found = std::find_if(takes_.begin(), takes_.end(), [&](const Take& take) { return take.id == id; });
   if (found == takes_.end()) return false;
   Take take = std::move(*found);
+  takes_.erase(found);
   Settings settings = take.generator.settings();
   auto tail = take.generator.cut(take.at);
-  if (!tail || take.at > generator_.end_index()) return false;
-  const bool done = edit(take.from, std::move(settings), [&] { generator_.paste(std::move(*tail)); });
+  const bool done = tail && edit(take.at, take.from, std::move(settings)) && generator_.paste(std::move(*tail));
   if (done) {
     takes_.clear();
     replaced_from(take.at, take.from);

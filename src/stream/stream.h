@@ -172,7 +172,7 @@ class Stream {
   [[nodiscard]] bool wants_music() const;
   [[nodiscard]] StreamNote note_at(EventIndex event) const;
   [[nodiscard]] Generator* generator_of(const Job& job);
-  bool edit(Ticks10ms time, Settings settings, const std::function<void()>& then = {});
+  bool edit(EventIndex at, Ticks10ms time, Settings settings);
   bool swap_edit(std::vector<Edit>& from, std::vector<Edit>& to);
   void replaced_from(EventIndex at, Ticks10ms time);
   void seek_to(Ticks10ms to);
