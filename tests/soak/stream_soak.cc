@@ -18,6 +18,7 @@
 #include "stream/stream.h"
 #include "stream/stream_worker.h"
 #include "tokens/triplets.h"
+#include "tokens/vocabulary.h"
 
 namespace midinf {
 namespace {
@@ -146,10 +147,23 @@ int latency(const char* model) {
   return 0;
 }
 
+// The steps between onsets of a random network are tens of seconds: this makes them at most 0.3 s.
+class ShortSteps : public LogitProcessor {
+ public:
+  void narrow(const StepContext& context, RowRanges& allowed) const override {
+    if (context.slot != Slot::kOnset) return;
+    RowRanges narrowed = allowed;
+    const auto latest = static_cast<TokenId>((context.now - context.window_origin).count()) + 30;
+    if (latest < kMaxOnset) narrowed.remove({latest, kMaxOnset});
+    if (!narrowed.empty()) allowed = std::move(narrowed);  // another rule may ask for a longer wait
+  }
+};
+
 // A random but valid choice.
-Settings random_settings(std::mt19937_64& random, std::uint64_t seed) {
+Settings random_settings(std::mt19937_64& random, std::uint64_t seed, bool raw) {
   const auto pick = [&](int n) { return static_cast<int>(random() % static_cast<std::uint64_t>(n)); };
-  Settings settings{.seed = seed};
+  Settings settings{.seed = seed, .recover = !raw};
+  if (raw) settings.processors.push_back(std::make_shared<ShortSteps>());
   settings.temperature = 0.8 + 0.05 * pick(8);
   settings.top_p = 0.9 + 0.02 * pick(6);
   if (pick(3) == 0) settings.top_k = 20 + pick(200);
@@ -165,13 +179,13 @@ Settings random_settings(std::mt19937_64& random, std::uint64_t seed) {
   return settings;
 }
 
-int play(const char* model, double seconds, std::uint64_t seed) {
+int play(const char* model, double seconds, std::uint64_t seed, bool raw) {
   constexpr int kRate = 48'000, kFrames = 480;
   const auto network = load(model);
   std::mt19937_64 random(seed);
-  const auto stream =
-      std::make_shared<Stream>(network, std::make_shared<ComputePool>(default_thread_count()),
-                               seed > 0 ? random_settings(random, seed) : Settings{.seed = 6}, begin_piece());
+  const auto stream = std::make_shared<Stream>(
+      network, std::make_shared<ComputePool>(default_thread_count()),
+      seed > 0 ? random_settings(random, seed, raw) : Settings{.seed = 6, .recover = !raw}, begin_piece());
   NoteQueue queue(4096);
   Scheduler scheduler({.sample_rate = kRate}, queue, stream->controls());
   stream->attach(queue, scheduler);
@@ -205,7 +219,7 @@ int play(const char* model, double seconds, std::uint64_t seed) {
     }
     const double now = static_cast<double>(frames) / kRate;
     if (seed > 0 && now >= next_change) {
-      static_cast<void>(stream->change(random_settings(random, seed)));
+      static_cast<void>(stream->change(random_settings(random, seed, raw)));
       next_change += 120;
     }
     if (now >= next_report) {
@@ -243,8 +257,8 @@ int play(const char* model, double seconds, std::uint64_t seed) {
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   if (mode == "latency" && argc == 3) return midinf::latency(argv[2]);
-  if (mode == "play" && argc == 5)
-    return midinf::play(argv[2], std::atof(argv[3]), std::strtoull(argv[4], nullptr, 10));
-  fmt::print(stderr, "usage: stream_soak latency MODEL | stream_soak play MODEL SECONDS SEED\n");
+  if (mode == "play" && (argc == 5 || (argc == 6 && std::string(argv[5]) == "raw")))
+    return midinf::play(argv[2], std::atof(argv[3]), std::strtoull(argv[4], nullptr, 10), argc == 6);
+  fmt::print(stderr, "usage: stream_soak latency MODEL | stream_soak play MODEL SECONDS SEED [raw]\n");
   return 2;
 }
