@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What README.md and CONTRIBUTING.md tell a reader to type or open exists: files, links, presets.
+# What README.md and CONTRIBUTING.md tell a reader to type or open exists: files, links, presets; and the links of docs.
 # usage: documents_test.sh SOURCE_DIR
 set -euo pipefail
 cd "$1"
@@ -33,9 +33,15 @@ for document in README.md CONTRIBUTING.md; do
   done
   ((named > 0)) || fail "$document names no file: is it empty?"
 done
+# Links of the other pages lead somewhere too, from where the page lies.
+for document in docs/*.md docs/*/*.md; do
+  while read -r link; do
+    [[ -z $link || -e $(dirname "$document")/$link ]] || fail "$document links to $link, which does not exist"
+  done < <(awk '/^ *```/ { block = !block } !block' "$document" | grep -oE '\]\([^)#]+' | cut -c 3- | grep -v '://' || true)
+done
 for command in ./run ./test; do
   grep -qF -- "$command" README.md 2>/dev/null || fail "README.md does not name $command"
 done
 
 ((failures == 0)) || exit 1
-echo "README.md and CONTRIBUTING.md name only what exists"
+echo "The documents name only what exists"

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Which lines of src/ the unit, golden and replay tests run: a table by folder, and every line not run in
+# build/coverage/lines.txt. Figures and what they leave out: docs/coverage.md.
+set -euo pipefail
+
+export CMAKE_BUILD_PARALLEL_LEVEL
+CMAKE_BUILD_PARALLEL_LEVEL=$(getconf _NPROCESSORS_ONLN)
+mkdir -p build/coverage
+cmake -S . -B build/coverage -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="--coverage -Og" >build/coverage/build.log
+cmake --build build/coverage >>build/coverage/build.log || { tail -n 30 build/coverage/build.log; exit 1; }
+find build/coverage -name '*.gcda' -delete
+ctest --test-dir build/coverage --no-tests=error --label-exclude '^slow$' --parallel "$CMAKE_BUILD_PARALLEL_LEVEL" \
+  >build/coverage/test.log || { tail -n 30 build/coverage/test.log; exit 1; }
+# Test files and tools are not what is measured.
+gcovr --root . --object-directory build/coverage --filter src/ --exclude '.*_(test|tool)\.cc' --exclude '.*test_.*\.h' \
+  --exclude '.*/(random_checkpoint|golden_logits|plain_chain)\.h' --csv build/coverage/lines.csv --txt build/coverage/lines.txt
+awk -F, 'NR > 1 { split($1, path, "/"); lines[path[2]] += $2; run[path[2]] += $3; all += $2; all_run += $3 }
+         END { printf "%-14s %7s %7s %7s\n", "folder", "lines", "run", "share"
+               for (name in lines) printf "%-14s %7d %7d %6.1f%%\n", name, lines[name], run[name], 100 * run[name] / lines[name] | "sort"
+               close("sort"); printf "%-14s %7d %7d %6.1f%%\n", "src", all, all_run, 100 * all_run / all }' build/coverage/lines.csv
