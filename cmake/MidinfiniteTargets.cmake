@@ -28,7 +28,8 @@ function(midinf_library name)
   target_include_directories(midinf_${name} PUBLIC ${root})
   list(TRANSFORM ARG_DEPENDS PREPEND midinf_)
   target_link_libraries(midinf_${name} PUBLIC ${ARG_DEPENDS} ${ARG_LIBRARIES} PRIVATE midinf_flags)
-  set_target_properties(midinf_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set_target_properties(midinf_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+                        VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
 # midinf_test(NAME SOURCES … [DEPENDS layer …] [LIBRARIES target …] [LABEL unit|golden|slow])

@@ -17,8 +17,9 @@ declare -A allowed=(
   [anticipation]="base tokens sampling anticipation"
   [model]="base kernels model"
   [stream]="base tokens sampling anticipation kernels model stream"
+  [c_api]="base midi tokens sampling anticipation kernels model stream c_api"
 )
-layers=(base midi tokens kernels sampling anticipation model stream)
+layers=(base midi tokens kernels sampling anticipation model stream c_api)
 failures=0
 fail() {
   echo "FAILED: $1"

@@ -119,11 +119,7 @@ Result<GgufMetadata> huggingface_facts(const std::string& source) {
 Result<GgufMetadata> gguf_facts(const std::string& source) {
   MIDINF_TRY_ASSIGN(file, MappedFile::open(source));
   MIDINF_TRY_ASSIGN(gguf, parse_gguf(file.bytes()));
-  GgufMetadata metadata;
-  for (auto& [key, value] : gguf.metadata)
-    if ((key.starts_with("general.") || key.starts_with("midinfinite.")) && !is_own_key(key) &&
-        !std::holds_alternative<GgufArray>(value))
-      metadata.emplace_back(key, std::move(value));
+  GgufMetadata metadata = carried_metadata(gguf.metadata);
   if (!find_key(metadata, "midinfinite.source.sha256")) {
     MIDINF_TRY_ASSIGN(hash, sha256_of(source));
     set_text(metadata, "midinfinite.source.file", fs::path(source).filename().string());

@@ -1,10 +1,8 @@
 #include "engine.h"
 
-#include <fmt/format.h>
-
 #include "model/checkpoint.h"
 #include "model_location.h"
-#include "tokens/vocabulary.h"
+#include "stream/playable.h"
 
 namespace midinf::cli {
 
@@ -12,16 +10,8 @@ Result<Engine> load_engine(const std::string& model, int threads) {
   Engine engine;
   MIDINF_TRY_ASSIGN(path, find_model(model));
   MIDINF_TRY_ASSIGN(checkpoint, open_checkpoint(path));
-  const Gpt2Config& config = checkpoint->config();
-  if (config.vocabulary != kVocabulary)
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("this network has {} ids where the arrival-time vocabulary has {}; only models of that "
-                            "vocabulary can play",
-                            config.vocabulary, kVocabulary),
-                path);
-  if (config.context < kContext)
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("this network reads {} ids at once; {} are needed", config.context, kContext), path);
+  if (const auto playable = check_playable(checkpoint->config()); !playable)
+    return tl::make_unexpected(with_context(playable.error(), path));
   MIDINF_TRY_ASSIGN(kernels, select_kernels());
   auto network = Network::load(*checkpoint, *kernels);
   if (!network) return tl::make_unexpected(with_context(network.error(), path));

@@ -16,6 +16,8 @@ enum class ErrorCode {
   kIo,               ///< the system refused: permission, full disk, broken pipe
   kCorrupt,          ///< the bytes break the rules of their own format
   kUnsupported,      ///< valid, but not something that we handle
+  kOutOfMemory,      ///< the system gives no more memory
+  kCancelled,        ///< whoever asked for it said stop
 };
 
 /// One failure, in one line: what went wrong and what to do, and where (a path, an offset, a tensor, a flag).

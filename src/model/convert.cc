@@ -105,6 +105,15 @@ Result<std::vector<std::byte>> stored_bytes(const Checkpoint& checkpoint, const 
 
 }  // namespace
 
+GgufMetadata carried_metadata(const GgufMetadata& source) {
+  GgufMetadata metadata;
+  for (const auto& [key, value] : source)
+    if ((key.starts_with("general.") || key.starts_with("midinfinite.")) && !is_own_key(key) &&
+        !std::holds_alternative<GgufArray>(value))
+      metadata.emplace_back(key, value);
+  return metadata;
+}
+
 bool is_own_key(std::string_view key) {
   return key.starts_with("gpt2.") || std::find(kOwnKeys.begin(), kOwnKeys.end(), key) != kOwnKeys.end();
 }
@@ -148,7 +157,7 @@ Result<void> convert(const Checkpoint& checkpoint, FileWriter& out, const Conver
   double done = 0;
   return write_gguf(out, metadata, tensors, [&](std::size_t i) -> Result<std::vector<std::byte>> {
     if (options.progress && !options.progress(done / total))
-      return fail(ErrorCode::kIo, "stopped; nothing was written");
+      return fail(ErrorCode::kCancelled, "stopped; nothing was written");
     done += size_of(tensors[i]);
     return stored_bytes(checkpoint, sources[i], tensors[i].dtype);
   });

@@ -20,7 +20,7 @@ struct ConvertOptions {
   /// Further keys, written in this order after ours: general.name, general.license, midinfinite.source.sha256, …
   /// Not: keys that convert() writes itself (see is_own_key), arrays.
   GgufMetadata metadata;
-  /// Called before each tensor with the part of all bytes written so far, 0..1; false stops with an error. May be
+  /// Called before each tensor with the part of all bytes written so far, 0..1; false stops with kCancelled. May be
   /// empty.
   std::function<bool(double)> progress;
 };
@@ -42,6 +42,9 @@ std::vector<KeptTensor> kept_tensors(const std::vector<TensorInfo>& tensors, DTy
 
 /// Whether convert() decides the value of this key: what describes the network and the file's own form.
 bool is_own_key(std::string_view key);
+
+/// What a GGUF file says of itself beyond its network, for ConvertOptions::metadata of a file made from it.
+GgufMetadata carried_metadata(const GgufMetadata& source);
 
 /// Writes `checkpoint` to `destination` as GGUF, whole or not at all: the same input gives the same bytes. A tensor
 /// already stored in its type is copied as it is. Memory: one tensor as float32 and as stored. Errors: kInvalidArgument

@@ -36,7 +36,8 @@ void Network::Free::operator()(std::byte* p) const {
   std::free(p);
 }
 
-Result<std::shared_ptr<const Network>> Network::load(const Checkpoint& checkpoint, const KernelSet& kernels) {
+Result<std::shared_ptr<const Network>> Network::load(const Checkpoint& checkpoint, const KernelSet& kernels,
+                                                     const std::function<bool(double)>& progress) {
   auto network = std::make_shared<Network>();
   network->config_ = checkpoint.config();
   network->kernels_ = &kernels;
@@ -49,7 +50,7 @@ Result<std::shared_ptr<const Network>> Network::load(const Checkpoint& checkpoin
   const std::size_t reserved = round_up(network->size_, kHugePage);
   network->memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kHugePage, reserved)));
   if (!network->memory_)
-    return fail(ErrorCode::kUnsupported, fmt::format("no memory for {} MB of weights", reserved >> 20));
+    return fail(ErrorCode::kOutOfMemory, fmt::format("no memory for {} MB of weights", reserved >> 20));
 #if defined(__linux__)
   // One page-table entry for 2 MB: the weights are read from end to end for every id. Only advice; it may be refused.
   static_cast<void>(::madvise(network->memory_.get(), reserved, MADV_HUGEPAGE));
@@ -60,11 +61,15 @@ Result<std::shared_ptr<const Network>> Network::load(const Checkpoint& checkpoin
   const auto load = [&](const std::string& name) -> MatrixView {
     const TensorInfo* tensor = checkpoint.find(name);
     MIDINF_ASSERT(tensor);  // the checkpoint promises a full list
+    const auto done = static_cast<double>(next - network->memory_.get());
+    if (status && progress && !progress(done / static_cast<double>(network->size_)))
+      status = fail(ErrorCode::kCancelled, "stopped while the weights were loaded");
+    if (!status) return {};
     const MatrixView view{type_in_memory(checkpoint, *tensor), next, tensor->rows, tensor->columns};
     if (view.type == DType::kF32) {
       auto values = checkpoint.read(name);
       if (!values) {
-        if (status) status = tl::make_unexpected(values.error());
+        status = tl::make_unexpected(values.error());
         return {};
       }
       std::memcpy(next, values->data(), values->size() * sizeof(float));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -31,9 +32,11 @@ class Network {
   };
 
   /// Copies the weights out of `checkpoint`, matrices as they are stored where it can hand out the bytes, as float32
-  /// otherwise; `kernels` as from select_kernels. The checkpoint can be closed afterwards. Errors: kCorrupt from the
-  /// source, kUnsupported for shapes beyond what the kernels take.
-  static Result<std::shared_ptr<const Network>> load(const Checkpoint& checkpoint, const KernelSet& kernels);
+  /// otherwise; `kernels` as from select_kernels. The checkpoint can be closed afterwards. `progress` is called before
+  /// each tensor with the part of all bytes loaded so far, 0..1; false stops. Errors: kCorrupt from the source,
+  /// kUnsupported for shapes beyond what the kernels take, kOutOfMemory, kCancelled.
+  static Result<std::shared_ptr<const Network>> load(const Checkpoint& checkpoint, const KernelSet& kernels,
+                                                     const std::function<bool(double)>& progress = {});
 
   [[nodiscard]] const Gpt2Config& config() const { return config_; }
   [[nodiscard]] const KernelSet& kernels() const { return *kernels_; }

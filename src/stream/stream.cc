@@ -81,12 +81,12 @@ StreamNote Stream::note_at(EventIndex event) const {
           event};
 }
 
-std::vector<StreamNote> Stream::pull(Ticks10ms until) {
+std::vector<StreamNote> Stream::pull(Ticks10ms until, std::size_t most) {
   const Lock lock(mutex_);
   std::vector<StreamNote> out;
   if (scheduler_ != nullptr || !controls_.playing.load()) return out;
   const Ticks10ms known = generator_.now();
-  const bool short_of_music = until > known;
+  bool short_of_music = until > known;
   if (short_of_music) until = std::max(known, pulled_);
   const int transpose =
       std::clamp(controls_.transpose.load(), -LiveControls::kMaxTranspose, LiveControls::kMaxTranspose);
@@ -96,6 +96,11 @@ std::vector<StreamNote> Stream::pull(Ticks10ms until) {
     if (!is_note(generator_.history()[static_cast<std::size_t>(next_out_ - generator_.first_index())])) continue;
     StreamNote note = note_at(next_out_);
     if (percent == 0 || controls_.muted[note.note.instrument].load()) continue;
+    if (out.size() == most) {
+      until = note.note.onset;
+      short_of_music = false;
+      break;
+    }
     note.note.velocity = static_cast<std::uint8_t>(std::clamp(note.note.velocity * percent / 100, 1, 127));
     if (note.note.instrument != kDrums) {
       int key = note.note.pitch + transpose;

@@ -8,7 +8,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -65,9 +67,9 @@ class Stream {
 
   /// The notes that begin before `until` and have not been pulled, transposed, muted and scaled as controls() say;
   /// volume and speed are left to the caller. The playhead moves to `until`, or to where the music has been generated
-  /// if that is earlier, which counts as an underrun once music has begun. Not together with attach. [the one that
-  /// plays]
-  std::vector<StreamNote> pull(Ticks10ms until);
+  /// if that is earlier, which counts as an underrun once music has begun. Beyond `most` notes the rest is left for the
+  /// next call, and the playhead before it. Not together with attach. [the one that plays]
+  std::vector<StreamNote> pull(Ticks10ms until, std::size_t most = std::numeric_limits<std::size_t>::max());
   /// From now on notes go into `queue`, which `scheduler` empties; both must outlive the stream or a detach. [main]
   void attach(NoteQueue& queue, const Scheduler& scheduler);
   void detach();
