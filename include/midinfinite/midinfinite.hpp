@@ -15,8 +15,7 @@
 //            cannot return a status, and a change that fails should not be overlooked. What an audio callback calls is
 //            noexcept and does not fail.
 //   Owners   are moved, not copied. A moved-from one may be destroyed or assigned to and throws otherwise. They may go
-//   in
-//            any order: a stream keeps its model alive, a player its stream, and both the processors that they use.
+//            in any order: a stream keeps its model alive, a player its stream, and both the processors that they use.
 //   Threads  as tagged in midinfinite.h, which has the whole contract of each function: [any] from any thread, [main]
 //            not beside another call with the same object, [worker] as main, and it computes, [audio] for the callback.
 //   Time     onsets and durations are steps of 10 ms; what is called seconds is seconds of music since it began.
