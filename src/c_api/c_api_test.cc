@@ -693,7 +693,7 @@ TEST_F(CApi, RewindsSavesAndRestores) {
   EXPECT_EQ(midinf_generator_restore(model_.get(), "", 0, &made), MIDINF_STATUS_CORRUPT);
 }
 
-TEST_F(CApi, CancelEndsACallAndLosesNothing) {
+TEST_F(CApi, CancelFromAnotherThreadLosesNothing) {
   const auto g = generator(trio());
   const Notes expected = next(generator(trio()), 10);
   midinf_note note;
