@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What density does: an ensemble of six, five minutes at each density, and for each instrument the longest time that it
-# was silent. Prints the table of docs/density.md. Finished runs are kept in build/soak/density.
+# was silent. Prints a table. Finished runs are kept in build/soak/density.
 set -euo pipefail
 folder=build/soak/density
 mkdir -p "$folder"
