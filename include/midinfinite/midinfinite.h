@@ -300,7 +300,7 @@ typedef struct midinf_stream midinf_stream;
 typedef struct midinf_stream_params {
   size_t struct_size;              /**< sizeof this struct */
   double look_ahead_seconds;       /**< 0.1..60: how far the music is generated beyond the playhead (4) */
-  double reaction_seconds;         /**< 0..10: a change is heard so long after the playhead (0.15) */
+  double reaction_seconds;         /**< 0..10: a change is heard so long after the playhead (0.25) */
   int32_t velocity;                /**< 1..127: every note so hard; 0: a player's accents (0) */
   const midinf_settings* settings; /**< NULL: the defaults */
   const midinf_note* prompt;       /**< to go on from; may be none */

@@ -461,7 +461,7 @@ class Generator {
 /// How a Stream begins.
 struct StreamOptions {
   double look_ahead_seconds = 4;      ///< How far the music is generated beyond the playhead.
-  double reaction_seconds = 0.15;     ///< A change is heard so long after the playhead.
+  double reaction_seconds = 0.25;     ///< A change is heard so long after the playhead.
   int velocity = 0;                   ///< 1..127: every note so hard; 0: a player's accents.
   Settings settings = {};             ///< Who plays, and how.
   std::span<const Note> prompt = {};  ///< To go on from; may be empty. Copied.

@@ -20,7 +20,10 @@ constexpr std::size_t kWatched = 2'048;  // events in which dead music is looked
 constexpr unsigned kRevivedEvents = 32;  // drawn with changed sampling at the first attempt, more at each further one
 constexpr unsigned kFurtherBack = 48;    // events before the dead passage, at each further attempt
 constexpr unsigned kSamePassage = 128;   // trouble so few events behind them is the same trouble
-constexpr unsigned kLeftAlone = 341;     // events after which given-up music is watched again
+constexpr unsigned kLeftAlone = 341;     // events after which given-up music is watched again, or sooner:
+constexpr Ticks10ms kLeftAloneFor{1'600};
+// After a change the next note begins within the first, or when the old one would have, but within the second.
+constexpr Ticks10ms kSoon{50}, kSoonEnough{200};
 
 }  // namespace
 
@@ -53,6 +56,7 @@ Generator::Mark& Generator::mark_here() {
   if (marks_.back().at != end_index()) {
     Mark mark = marks_.back();
     mark.at = end_index();
+    mark.latest = kNoLimit;
     marks_.push_back(mark);
   }
   return marks_.back();
@@ -61,6 +65,12 @@ Generator::Mark& Generator::mark_here() {
 Ticks10ms Generator::now() const {
   if (history_.empty() || is_separator(history_.back())) return state().floor;
   return std::max(state().floor, onset_of(history_.back()));
+}
+
+EventIndex Generator::window_began() const {
+  auto mark = std::prev(marks_.end());
+  while (mark != marks_.begin() && std::prev(mark)->window_start == mark->window_start) --mark;
+  return mark->at;
 }
 
 std::uint64_t Generator::slides() const {
@@ -79,6 +89,13 @@ EventIndex Generator::index_at(Ticks10ms onset) const {
 
 int Generator::attempt() const {
   return end_index() < state().until && state().attempt <= kMostAttempts ? state().attempt : 0;
+}
+
+bool Generator::left_alone() const {
+  if (state().attempt <= kMostAttempts || end_index() >= state().until) return false;
+  // Nobody waits through minutes of silence because it is made of few events.
+  const EventIndex given_up_at = std::max(state().at, first_ + 1);
+  return now() - onset_of(history_[static_cast<std::size_t>(given_up_at - 1 - first_)]) < kLeftAloneFor;
 }
 
 std::span<const std::shared_ptr<const LogitProcessor>> Generator::processors() {
@@ -117,6 +134,7 @@ LogitRequest Generator::request() {
     if (slot_ == Slot::kOnset) begin_event();
     rows_ = settings_.reference ? reference_slot_rows(slot_) : slot_rows(slot_);
     for (const auto& processor : processors()) processor->narrow(context(), rows_);
+    if (state().at == end_index() && state().latest != kNoLimit) begin_soon();
     MIDINF_ASSERT(!rows_.empty());
     requested_ = true;
   }
@@ -146,6 +164,18 @@ Step Generator::accept(std::span<float> logits) {
   return Step::kId;
 }
 
+// As far as the processors leave anything.
+void Generator::begin_soon() {
+  RowRanges narrowed = rows_;
+  if (slot_ == Slot::kOnset) {
+    const std::int64_t latest = std::clamp<std::int64_t>((state().latest - window_.origin).count(), 0, kMaxOnset - 1);
+    narrowed.remove({static_cast<TokenId>(latest) + 1, kMaxOnset});
+  } else if (slot_ == Slot::kNote) {
+    narrowed.remove({kRest, kRest + 1});
+  }
+  if (!narrowed.empty()) rows_ = std::move(narrowed);
+}
+
 void Generator::abandon_event() {
   slot_ = Slot::kOnset;
   drawn_ = {};
@@ -156,9 +186,7 @@ Step Generator::end_event() {
   const Ticks10ms onset = Ticks10ms(drawn_.onset) + window_.origin;
   history_.push_back({static_cast<TokenId>(onset.count()), drawn_.duration, drawn_.note});
   abandon_event();
-  const bool watching =
-      settings_.recover && !settings_.reference && !(state().attempt > kMostAttempts && end_index() < state().until);
-  if (watching) {
+  if (settings_.recover && !settings_.reference && !left_alone()) {
     const std::span<const Triplet> recent = std::span(history_).last(std::min(history_.size(), kWatched));
     FoundTrouble found = find_trouble(recent, window_.origin, static_cast<std::size_t>(generated()));
     found.begin += history_.size() - recent.size();
@@ -173,7 +201,10 @@ Step Generator::end_event() {
 Step Generator::recover(FoundTrouble found) {
   const bool again =
       state().attempt > 0 && state().attempt <= kMostAttempts && end_index() <= state().until + kSamePassage;
-  const int attempt = again ? state().attempt + 1 : 1;
+  // Left alone for long enough, given-up music gets one more chance: never from before where it was given up.
+  const bool once_more = state().attempt > kMostAttempts && end_index() <= state().until;
+  const EventIndex earliest = once_more ? state().until - kLeftAlone : prompt_end_;
+  const int attempt = again ? state().attempt + 1 : once_more ? kMostAttempts : 1;
   RecoveryCounts counts = state().counts;
   counts.last = found.kind;
   if (attempt > kMostAttempts) {
@@ -182,7 +213,7 @@ Step Generator::recover(FoundTrouble found) {
     ++counts.recoveries;
     // Further back each time: what led there may lead there again.
     const EventIndex begin = first_ + found.begin, back = static_cast<EventIndex>(attempt - 1) * kFurtherBack;
-    rewind(std::min(end_index(), std::max({begin - std::min(begin, back), index_at(heard_), prompt_end_})));
+    rewind(std::min(end_index(), std::max({begin - std::min(begin, back), index_at(heard_), earliest})));
   }
   Mark& mark = mark_here();
   mark.floor = std::max(mark.floor, heard_);
@@ -230,7 +261,17 @@ std::optional<Generator::Tail> Generator::cut(EventIndex at, std::optional<Ticks
   marks_.erase(mark + 1, marks_.cend());
   abandon_event();
   processors_attempt_ = -1;
-  if (not_before && *not_before > state().floor) mark_here().floor = *not_before;
+  if (not_before) {
+    // Somebody has changed something, and wants to hear it; and what could not be revived before may live now.
+    Mark& here = mark_here();
+    here.floor = std::max(here.floor, *not_before);
+    const auto next = std::find_if(tail.events.begin(), tail.events.end(),
+                                   [&](const Triplet& t) { return is_note(t) && onset_of(t) >= here.floor; });
+    here.latest = here.floor + kSoon;
+    if (next != tail.events.end()) here.latest = std::clamp(onset_of(*next), here.latest, here.floor + kSoonEnough);
+    here.attempt = 0;
+    here.until = 0;
+  }
   return tail;
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -95,6 +96,8 @@ class Generator {
   [[nodiscard]] std::uint64_t generated() const { return end_index() - prompt_end_; }
   /// The earliest onset that the next event may have.
   [[nodiscard]] Ticks10ms now() const;
+  /// The first event drawn in the window that the next one is drawn in.
+  [[nodiscard]] EventIndex window_began() const;
   /// How often the window slid: each cost a prefill.
   [[nodiscard]] std::uint64_t slides() const;
   [[nodiscard]] RecoveryCounts recovery_counts() const;
@@ -112,8 +115,9 @@ class Generator {
     std::vector<Mark> marks;
   };
   /// Drops the event `at` and all behind it, the prompt's too, and returns them. With `not_before` the next event
-  /// begins no earlier. Nothing when the window in which it was drawn is no longer in history, or it has not been
-  /// drawn.
+  /// begins no earlier, is a note that comes about as soon as the one that it replaces would have, and what had been
+  /// given up is watched again. Nothing when the window in which it was drawn is
+  /// no longer in history, or it has not been drawn.
   std::optional<Tail> cut(EventIndex at, std::optional<Ticks10ms> not_before = std::nullopt);
   /// The same when nobody wants them back.
   bool rewind(EventIndex at) { return cut(at).has_value(); }
@@ -131,10 +135,12 @@ class Generator {
 
  private:
   /// What held from an event on and cannot be told from the history.
+  static constexpr Ticks10ms kNoLimit{std::numeric_limits<std::int64_t>::max()};
   struct Mark {
     EventIndex at = 0;
     EventIndex window_start = 0;
-    Ticks10ms floor;  // no event begins before
+    Ticks10ms floor;   // no event begins before
+    Ticks10ms latest = kNoLimit;  // the event `at` is a note and begins no later; kNoLimit: as the model likes
     std::uint64_t slides = 0;
     // The event is drawn with changed sampling while its index is below `until`.
     std::uint8_t attempt = 0;
@@ -155,7 +161,9 @@ class Generator {
   [[nodiscard]] bool holds(EventIndex at) const;
   [[nodiscard]] std::size_t window_start() const { return static_cast<std::size_t>(state().window_start - first_); }
   [[nodiscard]] int attempt() const;
+  [[nodiscard]] bool left_alone() const;
   std::span<const std::shared_ptr<const LogitProcessor>> processors();
+  void begin_soon();
   void abandon_event();
   void forget_the_oldest();
 

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kMagic = "MIDINFGE";
 constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kMarkBytes = 3 * 8 + 8 + 1 + 8 + 4 + 4 + 1;
+constexpr std::size_t kMarkBytes = 4 * 8 + 8 + 1 + 8 + 4 + 4 + 1;
 
 }  // namespace
 
@@ -23,6 +23,7 @@ std::vector<std::byte> Generator::save() const {
     out.number(mark.at);
     out.number(mark.window_start);
     out.number(mark.floor.count());
+    out.number(mark.latest.count());
     out.number(mark.slides);
     out.number(mark.attempt);
     out.number(mark.until);
@@ -46,6 +47,9 @@ Result<Generator> Generator::restore(std::span<const std::byte> bytes) {
     mark.at = in.number_in<EventIndex>(before, generator.end_index());
     mark.window_start = in.number_in<EventIndex>(0, mark.at);
     mark.floor = Ticks10ms(in.number_in<std::int64_t>(-kMaxSongSteps, kMaxSongSteps));
+    mark.latest = Ticks10ms(in.number<std::int64_t>());
+    if (mark.latest != kNoLimit && (mark.latest.count() > 2 * kMaxSongSteps || mark.latest.count() < -kMaxSongSteps))
+      in.refuse();
     mark.slides = in.number<std::uint64_t>();
     mark.attempt = in.number_in<std::uint8_t>(0, kMostAttempts + 1);
     mark.until = in.number<EventIndex>();

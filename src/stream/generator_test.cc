@@ -8,6 +8,7 @@
 #include <cmath>
 #include <random>
 
+#include "stream/trouble.h"
 #include "tokens/triplets.h"
 
 namespace midinf {
@@ -232,9 +233,12 @@ TEST(Tail, PutBackMakesTheGeneratorWhatItWas) {
     const auto saved = generator.save();
     Generator untouched = generator;
     const EventIndex at = generator.end_index() - static_cast<EventIndex>(length);
-    auto tail = generator.cut(at, generator.now() + Ticks10ms(5));
+    const Ticks10ms floor = generator.now() + Ticks10ms(5);
+    auto tail = generator.cut(at, floor);
     ASSERT_TRUE(tail);
+    generator.set_heard(floor);  // as a stream does: no recovery goes back over the cut
     play(generator, network, 120);
+    generator.set_heard(Ticks10ms(0));
     ASSERT_TRUE(generator.paste(std::move(*tail)));
     EXPECT_EQ(generator.save(), saved);
     EXPECT_EQ(play(generator, network, 50), play(untouched, network, 50));
@@ -317,6 +321,28 @@ TEST(Recovery, LeavesSilenceLoopsAndCrowdsAndCountsThem) {
     play(left, network, 330);
     EXPECT_EQ(left.recovery_counts(), RecoveryCounts{});
   }
+}
+
+TEST(Recovery, SilenceIsFoundHoweverItIsWritten) {
+  const auto rest = [](TokenId onset) { return Triplet{onset, kDurationBase, kRest}; };
+  const auto note = [](TokenId onset, TokenId duration) { return Triplet{onset, kDurationBase + duration, kNoteBase}; };
+  const auto found = [](std::vector<Triplet> history, int origin = 0) {
+    const FoundTrouble trouble = find_trouble(history, Ticks10ms(origin), history.size());
+    return std::pair(trouble.kind, trouble.begin);
+  };
+  const std::pair none(Trouble::kNone, std::size_t{0});
+  const auto silent_from = [](std::size_t begin) { return std::pair(Trouble::kSilence, begin); };
+  const Triplet start = kSeparatorTriplet;
+  EXPECT_EQ(found({start, note(0, 50), note(850, 1)}), none);
+  EXPECT_EQ(found({start, note(0, 50), note(851, 1)}), silent_from(2));
+  EXPECT_EQ(found({start, note(0, 50), note(2'900, 1)}), silent_from(2)) << "one step of half a minute";
+  EXPECT_EQ(found({start, note(0, 50), rest(2'900)}), silent_from(2));
+  EXPECT_EQ(found({start, note(0, 50), rest(100), rest(200), note(2'900, 1)}), silent_from(2));
+  EXPECT_EQ(found({start, note(0, 900), note(40, 10), rest(800), note(1'700, 1)}), none) << "a held note";
+  EXPECT_EQ(found({start, note(0, 900), note(40, 10), rest(800), note(1'701, 1)}), silent_from(3));
+  EXPECT_EQ(found({start, note(900, 1)}), silent_from(1)) << "before the first note of all";
+  EXPECT_EQ(found({start, rest(700), rest(1'000)}), silent_from(1));
+  EXPECT_EQ(found({start, note(1'000, 1)}, 900), none) << "music that begins late";
 }
 
 TEST(Recovery, GivesUpAfterThreeAttemptsAndGoesOn) {

@@ -448,7 +448,8 @@ bool Stream::begin_step(Job& job) {
     return true;
   };
   const bool hungry = wants_music();
-  if (!hungry || ahead(generator_.now()) > kReadAheadFrom) {
+  // Not while a change would go back over the last slide: then the window before is still of use.
+  if ((!hungry || ahead(generator_.now()) > kReadAheadFrom) && first_from(change_time()) >= generator_.window_began()) {
     job.context = generator_.upcoming_context();
     const std::size_t unread = decoder_.read_ahead(job.context, 0);
     if (unread >= kReadAheadIds || (unread > 0 && !hungry)) {

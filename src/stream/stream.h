@@ -32,7 +32,7 @@ class SaveWriter;
 
 struct StreamOptions {
   Seconds look_ahead{4};   ///< how far the music is generated beyond the playhead, in time as it plays
-  Seconds reaction{0.15};  ///< a change is heard so long after the playhead: the time to generate what comes then
+  Seconds reaction{0.25};  ///< a change is heard so long after the playhead: the time to generate what comes then
   VelocityStyle velocity;
 };
 

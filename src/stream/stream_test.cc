@@ -111,7 +111,7 @@ TEST_F(StreamTest, AChangeIsObeyedWithinItsReactionTime) {
     const Ticks10ms at = one->playhead();
     ASSERT_TRUE(one->change(changed));
     for (const StreamNote& note : play(*one, 2.7))
-      if (note.note.onset >= at + Ticks10ms(16)) {
+      if (note.note.onset >= at + Ticks10ms(26)) {
         EXPECT_EQ(note.note.instrument, i % 2 == 0 ? 40 : 73);
       }
   }
@@ -332,11 +332,11 @@ TEST_F(StreamTest, AChangeTakesBackWhatTheSchedulerHolds) {
     changed.ensemble = {i};
     const Ticks10ms at = scheduler.playhead();
     ASSERT_TRUE(one->change(changed));
-    EXPECT_GT(play_to(at + Ticks10ms(150), i, at + Ticks10ms(16)), 0);
+    EXPECT_GT(play_to(at + Ticks10ms(150), i, at + Ticks10ms(26)), 0);
   }
   const auto before = one->notes();
   ASSERT_TRUE(one->undo());
-  play_to(one->playhead() + Ticks10ms(100), 8, one->playhead() + Ticks10ms(16));
+  play_to(one->playhead() + Ticks10ms(100), 8, one->playhead() + Ticks10ms(26));
   EXPECT_EQ(scheduler.dropped(), 0U);
 }
 

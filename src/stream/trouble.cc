@@ -45,25 +45,18 @@ class Revival : public LogitProcessor {
   Trouble trouble_;
 };
 
-FoundTrouble find_silence(std::span<const Triplet> history) {
+FoundTrouble find_silence(std::span<const Triplet> history, Ticks10ms window_origin) {
   const Ticks10ms now = onset_of(history.back());
-  // No event is longer than 10 s, so that what began longer ago than that and the silence does not matter.
+  std::size_t begin = history.size() - 1;  // of the silence: RESTs, or a single long step
+  while (begin > 0 && is_rest(history[begin - 1])) --begin;
+  const auto sounds_until = [&](std::size_t i) { return onset_of(history[i]) + duration_of(history[i]); };
+  const bool music_before = begin > 0 && is_note(history[begin - 1]);
+  Ticks10ms heard_until = music_before ? sounds_until(begin - 1) : std::min(window_origin, onset_of(history[begin]));
+  // No note is longer than 10 s: one that began longer ago than that and the silence does not matter.
   const Ticks10ms horizon = now - kLongestSilence - Ticks10ms(kMaxDuration);
-  std::size_t last_note = history.size();
-  Ticks10ms heard_until{};
-  for (std::size_t i = history.size() - 1; i-- > 0 && !is_separator(history[i]) && onset_of(history[i]) >= horizon;) {
-    if (!is_note(history[i])) continue;
-    if (last_note == history.size()) last_note = i;
-    heard_until = std::max(heard_until, onset_of(history[i]) + duration_of(history[i]));
-  }
-  if (last_note == history.size()) {
-    // Nothing but RESTs within the horizon: silent since the latest note before it, or since the music began.
-    std::size_t begin = history.size();
-    while (begin > 0 && is_rest(history[begin - 1])) --begin;
-    const bool whole = begin < history.size() && now - onset_of(history[begin]) > kLongestSilence;
-    return whole ? FoundTrouble{Trouble::kSilence, begin} : FoundTrouble{};
-  }
-  return now - heard_until > kLongestSilence ? FoundTrouble{Trouble::kSilence, last_note + 1} : FoundTrouble{};
+  for (std::size_t i = begin; i-- > 0 && !is_separator(history[i]) && onset_of(history[i]) >= horizon;)
+    if (is_note(history[i])) heard_until = std::max(heard_until, sounds_until(i));
+  return now - heard_until > kLongestSilence ? FoundTrouble{Trouble::kSilence, begin} : FoundTrouble{};
 }
 
 FoundTrouble find_crowd(std::span<const Triplet> history) {
@@ -130,7 +123,7 @@ FoundTrouble find_trouble(std::span<const Triplet> history, Ticks10ms window_ori
   if (history.empty() || is_separator(history.back())) return {};
   if (const auto found = find_crowd(history); found.kind != Trouble::kNone) return found;
   if (const auto found = find_stuck_onset(history, window_origin); found.kind != Trouble::kNone) return found;
-  if (const auto found = find_silence(history); found.kind != Trouble::kNone) return found;
+  if (const auto found = find_silence(history, window_origin); found.kind != Trouble::kNone) return found;
   const std::size_t own = std::min(generated, history.size());
   FoundTrouble loop = find_loop(history.last(own));
   loop.begin += history.size() - own;

@@ -82,9 +82,9 @@ int latency(const char* model) {
   }
 
   const auto stream = std::make_shared<Stream>(network, pool, Settings{.seed = 3}, begin_piece());
-  NoteQueue queue(4096);
+  NoteQueue from_stream(4096), queue(4096);  // between them what the stream hands out is seen when it does
   Scheduler scheduler({.sample_rate = kRate}, queue, stream->controls());
-  stream->attach(queue, scheduler);
+  stream->attach(from_stream, scheduler);
   StreamWorker worker;
   worker.add(stream);
   worker.start();
@@ -94,54 +94,72 @@ int latency(const char* model) {
   const auto member = [&](int instrument, int which) {
     return std::find(ensembles[which].begin(), ensembles[which].end(), instrument) != ensembles[which].end();
   };
-  std::vector<double> last_old, first_new, gaps, gaps_before;
+  std::vector<double> last_old, new_queued, first_new, stalls;
   std::vector<MidiMessage> messages(512);
   int which = 0, changes = 0, at_boundaries = 0;
-  double changed_at = -1, old_heard = 0, new_heard = -1, last_heard = 0, longest_gap = 0;
+  double old_heard = 0, queued = -1, new_heard = -1, stalled = 0;
   std::uint64_t slides = stream->slides();
   double next_change = 8;
   auto due = Clock::now();
+  auto changed_at = due;
   for (double now = 0; changes <= 20; now += 0.01) {
-    std::this_thread::sleep_until(due += std::chrono::milliseconds(10));
+    do {
+      while (const QueueMessage* message = from_stream.front()) {
+        if (message->kind == QueueMessage::Kind::kNote && queued < 0 && changes > 0 &&
+            member(message->instrument, which))
+          queued = seconds_since(changed_at);
+        while (!queue.try_push(*message)) {
+        }
+        from_stream.pop();
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    } while (Clock::now() < due);
+    due += std::chrono::milliseconds(10);
+    const Seconds before = scheduler.playhead_seconds();
     const std::size_t count = scheduler.process(kFrames, messages);
+    if (scheduler.seeks() > 0) stalled += 0.01 - (scheduler.playhead_seconds() - before).count();
     for (std::size_t i = 0; i < count; ++i) {
-      if (!is_note_on(messages[i])) continue;
-      const double heard = now + messages[i].offset / static_cast<double>(kRate);
-      longest_gap = std::max(longest_gap, heard - last_heard);
-      last_heard = heard;
-      if (changed_at < 0) continue;
-      if (!member(messages[i].instrument, which)) old_heard = heard;
-      if (member(messages[i].instrument, which) && new_heard < 0) new_heard = heard;
+      if (changes == 0 || !is_note_on(messages[i])) continue;
+      const double heard = seconds_since(changed_at) + messages[i].offset / static_cast<double>(kRate);
+      if (!member(messages[i].instrument, which))
+        old_heard = heard;
+      else if (new_heard < 0)
+        new_heard = heard;
     }
     if (now < next_change) continue;
     // Half of the changes right after the window has slid: what they take back begins in the window before.
     const bool slid = stream->slides() != slides;
     if (changes % 2 == 1 && !slid && now < next_change + 12) continue;
-    if (changed_at >= 0) {
-      last_old.push_back(std::max(0.0, old_heard - changed_at));
-      first_new.push_back(new_heard - changed_at);
-      gaps.push_back(longest_gap);
+    if (changes > 0) {
+      last_old.push_back(old_heard);
+      new_queued.push_back(queued);
+      first_new.push_back(new_heard);
+      stalls.push_back(stalled);
+      fmt::print("{}{:.0f}/{:.0f}/{:.0f}/{:.0f}", changes > 1 ? ", " : "old/queued/new/stalled ms: ", 1e3 * old_heard,
+                 1e3 * queued, 1e3 * new_heard, 1e3 * stalled);
     }
     if (changes++ == 20) break;
     at_boundaries += slid ? 1 : 0;
-    slides = stream->slides();
     which = 1 - which;
     Settings settings = stream->settings();
     settings.ensemble = ensembles[which];
+    old_heard = 0, queued = new_heard = -1, stalled = 0;
+    changed_at = Clock::now();
     static_cast<void>(stream->change(settings));
-    changed_at = now, old_heard = 0, new_heard = -1, longest_gap = 0, last_heard = now;
     next_change = now + 4;
     slides = stream->slides();
   }
   worker.stop();
+  fmt::print("\n");
   const auto line = [](const char* what, const std::vector<double>& values) {
     fmt::print("{}: median {:.0f} ms, p95 {:.0f} ms, most {:.0f} ms ({} times)\n", what, 1e3 * percentile(values, 0.5),
                1e3 * percentile(values, 0.95), 1e3 * percentile(values, 1), values.size());
   };
   line("from start to the first note in the queue", first_note);
   line("from a change to the last note under the old setting", last_old);
-  line("from a change to the first note under the new setting", first_new);
-  line("longest wait between notes until the next change", gaps);
+  line("from a change to the first note under the new setting in the queue", new_queued);
+  line("from a change to the first note under the new setting, as heard", first_new);
+  line("how long the music stood still after a change", stalls);
   fmt::print("{} of 20 changes right after a slide of the window; underruns {}, late {}, dropped {}\n", at_boundaries,
              scheduler.underruns(), scheduler.late(), scheduler.dropped());
   return 0;
@@ -196,8 +214,20 @@ int play(const char* model, double seconds, std::uint64_t seed, bool raw) {
   long least = 0, most = 0;
   double next_report = 60, next_change = 120;
   const auto began = Clock::now();
+  RecoveryCounts seen;
+  const auto step = [&] {
+    const Ticks10ms known = stream->generated_to();
+    if (!stream->step()) return false;
+    if (const RecoveryCounts counts = stream->recovery_counts(); counts != seen) {
+      seen = counts;
+      fmt::print("{} at {:.2f} s: back to {:.2f} s{}\n", trouble_name(counts.last), to_seconds(known).count(),
+                 to_seconds(stream->generated_to()).count(),
+                 counts.given_up > 0 ? fmt::format(", {} given up", counts.given_up) : "");
+    }
+    return true;
+  };
   while (static_cast<double>(frames) < seconds * kRate) {
-    while (stream->step()) {
+    while (step()) {
     }
     const Ticks10ms before = scheduler.playhead();
     const std::size_t count = scheduler.process(kFrames, messages);
