@@ -1,7 +1,8 @@
 // Long and timed runs of a Stream with a real model, for scripts/check; not part of ./test.
-//   stream_soak latency MODEL             in real time: the first note, and how soon changes are obeyed
-//   stream_soak play MODEL SECONDS SEED   as fast as it goes, through queue and scheduler; with random changes if SEED
-//   > 0
+//   stream_soak latency MODEL
+//     in real time: the first note, and how soon changes are obeyed
+//   stream_soak play MODEL SECONDS SEED [raw | PROMPT.mid]
+//     as fast as it goes, through queue and scheduler; with random changes if SEED > 0
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <string>
 #include <thread>
 
+#include "midi/smf_reader.h"
 #include "model/checkpoint.h"
 #include "stream/stream.h"
 #include "stream/stream_worker.h"
@@ -197,13 +199,26 @@ Settings random_settings(std::mt19937_64& random, std::uint64_t seed, bool raw) 
   return settings;
 }
 
-int play(const char* model, double seconds, std::uint64_t seed, bool raw) {
+// The first quarter of a minute of a song, or nothing.
+Prompt prompt_from(const char* midi) {
+  if (midi == nullptr) return begin_piece();
+  auto song = read_midi_file(midi);
+  if (!song) {
+    fmt::print(stderr, "stream_soak: {}\n", song.error().to_string());
+    std::exit(1);
+  }
+  std::erase_if(song->notes, [](const Note& note) { return note.onset >= Ticks10ms(1'500); });
+  return continue_piece(song->notes);
+}
+
+int play(const char* model, double seconds, std::uint64_t seed, bool raw, const char* midi) {
   constexpr int kRate = 48'000, kFrames = 480;
   const auto network = load(model);
   std::mt19937_64 random(seed);
   const auto stream = std::make_shared<Stream>(
       network, std::make_shared<ComputePool>(default_thread_count()),
-      seed > 0 ? random_settings(random, seed, raw) : Settings{.seed = 6, .recover = !raw}, begin_piece());
+      seed > 0 ? random_settings(random, seed, raw) : Settings{.seed = 6, .recover = !raw}, prompt_from(midi));
+  const double start = to_seconds(stream->playhead()).count();
   NoteQueue queue(4096);
   Scheduler scheduler({.sample_rate = kRate}, queue, stream->controls());
   stream->attach(queue, scheduler);
@@ -269,7 +284,7 @@ int play(const char* model, double seconds, std::uint64_t seed, bool raw) {
   scheduler.process(kFrames, messages);
   // No drift: the clock of the music is the clock of the samples, less what it waited before the first note.
   const double drift =
-      to_seconds(scheduler.playhead()).count() - static_cast<double>(frames - waited * kFrames) / kRate;
+      to_seconds(scheduler.playhead()).count() - start - static_cast<double>(frames - waited * kFrames) / kRate;
   fmt::print(
       "{} notes, {} messages out of order, {} sounding after stop, underruns {}, late {}, dropped {}, "
       "memory {} to {} kB, {:.2f} s of the clock unaccounted for\n",
@@ -287,8 +302,11 @@ int play(const char* model, double seconds, std::uint64_t seed, bool raw) {
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   if (mode == "latency" && argc == 3) return midinf::latency(argv[2]);
-  if (mode == "play" && (argc == 5 || (argc == 6 && std::string(argv[5]) == "raw")))
-    return midinf::play(argv[2], std::atof(argv[3]), std::strtoull(argv[4], nullptr, 10), argc == 6);
-  fmt::print(stderr, "usage: stream_soak latency MODEL | stream_soak play MODEL SECONDS SEED [raw]\n");
+  if (mode == "play" && (argc == 5 || argc == 6)) {
+    const bool raw = argc == 6 && std::string(argv[5]) == "raw";
+    return midinf::play(argv[2], std::atof(argv[3]), std::strtoull(argv[4], nullptr, 10), raw,
+                        argc == 6 && !raw ? argv[5] : nullptr);
+  }
+  fmt::print(stderr, "usage: stream_soak latency MODEL | stream_soak play MODEL SECONDS SEED [raw | PROMPT.mid]\n");
   return 2;
 }
