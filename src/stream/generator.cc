@@ -199,8 +199,9 @@ Step Generator::end_event() {
 // Goes back to before the dead passage, but not into what has been heard, and marks what follows to be drawn with
 // changed sampling. The third failure at one place is the last: then the music is left alone for a window's length.
 Step Generator::recover(FoundTrouble found) {
-  const bool again =
-      state().attempt > 0 && state().attempt <= kMostAttempts && end_index() <= state().until + kSamePassage;
+  // Silence behind revived music is another silence: reviving it again always brings music.
+  const EventIndex same = state().until + (found.kind == Trouble::kSilence ? 0 : kSamePassage);
+  const bool again = state().attempt > 0 && state().attempt <= kMostAttempts && end_index() <= same;
   // Left alone for long enough, given-up music gets one more chance: never from before where it was given up.
   const bool once_more = state().attempt > kMostAttempts && end_index() <= state().until;
   const EventIndex earliest = once_more ? state().until - kLeftAlone : prompt_end_;
