@@ -199,12 +199,13 @@ Step Generator::end_event() {
 // Goes back to before the dead passage, but not into what has been heard, and marks what follows to be drawn with
 // changed sampling. The third failure at one place is the last: then the music is left alone for a window's length.
 Step Generator::recover(FoundTrouble found) {
-  // Silence behind revived music is another silence: reviving it again always brings music.
+  // The same passage if it began within what was revived, or (silence apart) soon after: a crowd takes long to be seen.
+  const EventIndex began = first_ + found.begin;
   const EventIndex same = state().until + (found.kind == Trouble::kSilence ? 0 : kSamePassage);
-  const bool again = state().attempt > 0 && state().attempt <= kMostAttempts && end_index() <= same;
+  const bool again = state().attempt > 0 && state().attempt <= kMostAttempts && began < same;
   // Left alone for long enough, given-up music gets one more chance: never from before where it was given up.
   const bool once_more = state().attempt > kMostAttempts && end_index() <= state().until;
-  const EventIndex earliest = once_more ? state().until - kLeftAlone : prompt_end_;
+  const EventIndex earliest = state().attempt > kMostAttempts ? state().until - kLeftAlone : prompt_end_;
   const int attempt = again ? state().attempt + 1 : once_more ? kMostAttempts : 1;
   RecoveryCounts counts = state().counts;
   counts.last = found.kind;
@@ -213,8 +214,8 @@ Step Generator::recover(FoundTrouble found) {
   } else {
     ++counts.recoveries;
     // Further back each time: what led there may lead there again.
-    const EventIndex begin = first_ + found.begin, back = static_cast<EventIndex>(attempt - 1) * kFurtherBack;
-    rewind(std::min(end_index(), std::max({begin - std::min(begin, back), index_at(heard_), earliest})));
+    const EventIndex back = static_cast<EventIndex>(attempt - 1) * kFurtherBack;
+    rewind(std::min(end_index(), std::max({began - std::min(began, back), index_at(heard_), earliest})));
   }
   Mark& mark = mark_here();
   mark.floor = std::max(mark.floor, heard_);
@@ -299,6 +300,7 @@ Generator Generator::fork(EventIndex at, Ticks10ms not_before, std::uint64_t see
   other.marks_ = {{.at = other.first_, .window_start = other.first_}};
   Mark& here = other.mark_here();
   here = mark;
+  if (mark.at != at) here.latest = kNoLimit;
   here.at = at;
   here.floor = std::max(mark.floor, not_before);
   return other;

@@ -40,6 +40,12 @@ std::shared_ptr<const Network> load(const char* path) {
   return *Network::load(**checkpoint, **select_kernels());
 }
 
+// MIDINF_SOAK_THREADS, or as many as there are processors.
+int threads() {
+  const char* wanted = std::getenv("MIDINF_SOAK_THREADS");
+  return wanted != nullptr ? std::max(1, std::atoi(wanted)) : default_thread_count();
+}
+
 long resident_kb() {
   std::ifstream statm("/proc/self/statm");
   long total = 0, resident = 0;
@@ -64,7 +70,7 @@ double percentile(std::vector<double> values, double p) {
 int latency(const char* model) {
   constexpr int kRate = 48'000, kFrames = kRate / 100;
   const auto network = load(model);
-  const auto pool = std::make_shared<ComputePool>(default_thread_count());
+  const auto pool = std::make_shared<ComputePool>(threads());
   std::vector<double> first_note;
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     const auto stream = std::make_shared<Stream>(network, pool, Settings{.seed = seed}, begin_piece());
@@ -216,7 +222,7 @@ int play(const char* model, double seconds, std::uint64_t seed, bool raw, const 
   const auto network = load(model);
   std::mt19937_64 random(seed);
   const auto stream = std::make_shared<Stream>(
-      network, std::make_shared<ComputePool>(default_thread_count()),
+      network, std::make_shared<ComputePool>(threads()),
       seed > 0 ? random_settings(random, seed, raw) : Settings{.seed = 6, .recover = !raw}, prompt_from(midi));
   const double start = to_seconds(stream->playhead()).count();
   NoteQueue queue(4096);
