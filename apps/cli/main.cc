@@ -41,7 +41,9 @@ void add_model_options(CLI::App& command, std::string& model, int& threads) {
       .add_option("--model", model,
                   "a .gguf file or a checkpoint folder; else MIDINFINITE_MODEL, else the model beside the program")
       ->type_name("FILE");
-  command.add_option("--threads", threads, "compute threads; the music does not depend on it (one per processor)")
+  command
+      .add_option("--threads", threads,
+                  "compute threads; the music does not depend on it (one per processor, at most 8)")
       ->check(between(1, 64))
       ->type_name("N");
 }

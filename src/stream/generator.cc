@@ -19,7 +19,7 @@ constexpr std::size_t kProcessorHistory = 1'024;
 constexpr std::size_t kWatched = 2'048;  // events in which dead music is looked for
 constexpr unsigned kRevivedEvents = 32;  // drawn with changed sampling at the first attempt, more at each further one
 constexpr unsigned kFurtherBack = 48;    // events before the dead passage, at each further attempt
-constexpr unsigned kSamePassage = 128;   // trouble so few events behind them is the same trouble
+constexpr unsigned kSamePassage = 128;   // trouble that began so few events behind them is the same
 constexpr unsigned kLeftAlone = 341;     // events after which given-up music is watched again, or sooner:
 constexpr Ticks10ms kLeftAloneFor{1'600};
 // After a change the next note begins within the first, or when the old one would have, but within the second.

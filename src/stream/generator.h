@@ -115,9 +115,9 @@ class Generator {
     std::vector<Mark> marks;
   };
   /// Drops the event `at` and all behind it, the prompt's too, and returns them. With `not_before` the next event
-  /// begins no earlier, is a note that comes about as soon as the one that it replaces would have, and what had been
-  /// given up is watched again. Nothing when the window in which it was drawn is
-  /// no longer in history, or it has not been drawn.
+  /// begins no earlier, is a note that comes within half a second, or (2 s at most) when the one that it replaces would
+  /// have, and what had been given up is watched again. Nothing when the window in which it was drawn is no longer in
+  /// history, or it has not been drawn.
   std::optional<Tail> cut(EventIndex at, std::optional<Ticks10ms> not_before = std::nullopt);
   /// The same when nobody wants them back.
   bool rewind(EventIndex at) { return cut(at).has_value(); }
@@ -139,7 +139,7 @@ class Generator {
   struct Mark {
     EventIndex at = 0;
     EventIndex window_start = 0;
-    Ticks10ms floor;   // no event begins before
+    Ticks10ms floor;              // no event begins before
     Ticks10ms latest = kNoLimit;  // the event `at` is a note and begins no later; kNoLimit: as the model likes
     std::uint64_t slides = 0;
     // The event is drawn with changed sampling while its index is below `until`.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Which lines of src/ the unit, golden and replay tests run: a table by folder, and every line not run in
-# build/coverage/lines.txt. Figures and what they leave out: docs/coverage.md.
+# build/coverage/lines.txt.
 set -euo pipefail
 
 export CMAKE_BUILD_PARALLEL_LEVEL

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Twelve generations of ten minutes under random settings that change every two minutes, half of them from a prompt: nothing invalid, no stall.
+# Twelve generations of ten minutes under random settings that change every two minutes, half of them from a
+# prompt: nothing invalid, no stall.
 # Finished ones are not repeated: their reports are in build/soak/random.
 set -euo pipefail
 cmake --preset ci >/dev/null && cmake --build --preset ci --target stream_soak >/dev/null
