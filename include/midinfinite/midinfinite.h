@@ -357,6 +357,9 @@ MIDINF_API midinf_status midinf_stream_get_notes(const midinf_stream* stream, mi
 /** Other settings from a moment after the playhead on; one step of undo. Those that stand already change nothing,
  * unless they have processors: those may have changed. [any] */
 MIDINF_API midinf_status midinf_stream_change(midinf_stream* stream, const midinf_settings* settings);
+/** The same as part of the change before, such as a slider that is still being dragged: one undo takes both back.
+ * [any] */
+MIDINF_API midinf_status midinf_stream_amend(midinf_stream* stream, const midinf_settings* settings);
 /** The settings that act (an undo brings back earlier ones); the arrays hold until the next call. [main] */
 MIDINF_API midinf_status midinf_stream_get_settings(midinf_stream* stream, midinf_settings* settings);
 /** Other music from the playhead on; from an earlier moment when from_seconds is one (negative: the playhead). One step
@@ -380,7 +383,7 @@ typedef struct midinf_take {
   double generated_seconds; /**< up to here it is known */
 } midinf_take;
 /** Begins `count` (1..16) takes of `seconds` (at most 600) from now on, generated when the music itself is far enough
- * ahead. Those there are are dropped. [any] */
+ * ahead. Those there are are dropped. NOT_FOUND: the music at the playhead is forgotten. [any] */
 MIDINF_API midinf_status midinf_stream_start_takes(midinf_stream* stream, int32_t count, double seconds);
 /** The `index`-th of them; NOT_FOUND: there are no more. [any] */
 MIDINF_API midinf_status midinf_stream_get_take(const midinf_stream* stream, size_t index, midinf_take* take);

@@ -557,6 +557,12 @@ class Stream {
     handle_.get_deleter().keep(settings);
     detail::check(midinf_stream_change(get(), c.get()));
   }
+  /// The same as part of the change before, such as a slider that is still being dragged: one undo takes both back.
+  void amend(const Settings& settings) {
+    const detail::CSettings c(settings);
+    handle_.get_deleter().keep(settings);
+    detail::check(midinf_stream_amend(get(), c.get()));
+  }
   /// The settings that act (an undo brings back earlier ones). [main]
   [[nodiscard]] Settings settings() {
     auto c = detail::sized<midinf_settings>();

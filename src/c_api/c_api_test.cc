@@ -285,7 +285,9 @@ TEST_F(CApi, NullIsRefusedByName) {
       {"state", midinf_stream_get_state(s.get(), nullptr)},
       {"stream", midinf_stream_get_notes(nullptr, nullptr, 0, &n)},
       {"stream", midinf_stream_change(nullptr, &settings)},
+      {"stream", midinf_stream_amend(nullptr, &settings)},
       {"settings", midinf_stream_change(s.get(), nullptr)},
+      {"settings", midinf_stream_amend(s.get(), nullptr)},
       {"stream", midinf_stream_get_settings(nullptr, &settings)},
       {"stream", midinf_stream_again(nullptr, 0)},
       {"stream", midinf_stream_undo(nullptr)},
@@ -826,6 +828,9 @@ TEST_F(CApi, ChangesAreHeardUndoneAndShown) {
   EXPECT_EQ(shown.ensemble_count, 1U);
   ASSERT_EQ(midinf_stream_redo(s.get()), MIDINF_STATUS_OK);
   expect_refused(midinf_stream_redo(s.get()), "redo", MIDINF_STATUS_NOT_FOUND);
+  flute.temperature = 0.9;
+  ASSERT_EQ(midinf_stream_amend(s.get(), &flute), MIDINF_STATUS_OK);
+  EXPECT_EQ(state(s).undo_steps, 2U);
 
   ASSERT_EQ(midinf_stream_again(s.get(), 2), MIDINF_STATUS_OK);
   EXPECT_EQ(state(s).playhead_seconds, 2);

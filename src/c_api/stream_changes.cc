@@ -42,6 +42,15 @@ midinf_status midinf_stream_change(midinf_stream* stream, const midinf_settings*
   });
 }
 
+midinf_status midinf_stream_amend(midinf_stream* stream, const midinf_settings* settings) {
+  return guarded([&]() -> Result<void> {
+    MIDINF_TRY(require(stream, "stream"));
+    MIDINF_TRY(require(settings, "settings"));
+    MIDINF_TRY_ASSIGN(chosen, settings_in(settings));
+    return stream->session->stream->amend(std::move(chosen));
+  });
+}
+
 midinf_status midinf_stream_get_settings(midinf_stream* stream, midinf_settings* settings) {
   return guarded([&]() -> Result<void> {
     MIDINF_TRY(require(stream, "stream"));
@@ -89,8 +98,8 @@ midinf_status midinf_stream_start_takes(midinf_stream* stream, int32_t count, do
     MIDINF_TRY(require(stream, "stream"));
     MIDINF_TRY(check_range(count, 1, kMostTakes, "count"));
     MIDINF_TRY(check_range(seconds, 0.01, kLongestTake, "seconds"));
-    stream->session->stream->start_takes(count, Seconds(seconds));
-    return {};
+    return found(!stream->session->stream->start_takes(count, Seconds(seconds)).empty(),
+                 "the music at the playhead is forgotten: seek to a later moment");
   });
 }
 

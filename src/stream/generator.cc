@@ -22,7 +22,8 @@ constexpr unsigned kFurtherBack = 48;    // events before the dead passage, at e
 constexpr unsigned kSamePassage = 128;   // trouble that began so few events behind them is the same
 constexpr unsigned kLeftAlone = 341;     // events after which given-up music is watched again, or sooner:
 constexpr Ticks10ms kLeftAloneFor{1'600};
-// After a change the next note begins within the first, or when the old one would have, but within the second.
+// After a change the next note begins no later than the old one would have, and within the second; where none was
+// known, within the first.
 constexpr Ticks10ms kSoon{50}, kSoonEnough{200};
 
 }  // namespace
@@ -49,7 +50,9 @@ Prompt continue_piece(std::span<const Note> notes) {
 
 Generator::Generator(Settings settings, Prompt prompt)
     : settings_(std::move(settings)), history_(std::move(prompt.events)), prompt_end_(history_.size()), marks_{{}} {
-  mark_here().floor = prompt.start;
+  Mark& here = mark_here();
+  here.floor = prompt.start;
+  here.watched_from = prompt_end_;
 }
 
 Generator::Mark& Generator::mark_here() {
@@ -94,7 +97,7 @@ int Generator::attempt() const {
 bool Generator::left_alone() const {
   if (state().attempt <= kMostAttempts || end_index() >= state().until) return false;
   // Nobody waits through minutes of silence because it is made of few events.
-  const EventIndex given_up_at = std::max(state().at, first_ + 1);
+  const EventIndex given_up_at = std::max(state().watched_from, first_ + 1);
   return now() - onset_of(history_[static_cast<std::size_t>(given_up_at - 1 - first_)]) < kLeftAloneFor;
 }
 
@@ -188,7 +191,8 @@ Step Generator::end_event() {
   abandon_event();
   if (settings_.recover && !settings_.reference && !left_alone()) {
     const std::span<const Triplet> recent = std::span(history_).last(std::min(history_.size(), kWatched));
-    FoundTrouble found = find_trouble(recent, window_.origin, static_cast<std::size_t>(generated()));
+    const EventIndex watched = end_index() - state().watched_from;
+    FoundTrouble found = find_trouble(recent, window_.origin, static_cast<std::size_t>(watched));
     found.begin += history_.size() - recent.size();
     if (found.kind != Trouble::kNone) return recover(found);
   }
@@ -196,29 +200,35 @@ Step Generator::end_event() {
   return Step::kEvent;
 }
 
-// Goes back to before the dead passage, but not into what has been heard, and marks what follows to be drawn with
-// changed sampling. The third failure at one place is the last: then the music is left alone for a window's length.
+// Goes back to before the dead passage, but not into what has been heard, is needed or was given up, and marks what
+// follows to be drawn with changed sampling. What it cannot take back is not watched any more, or it would be found
+// again. The third failure at one place is the last: then the music is left alone for a window's length.
 Step Generator::recover(FoundTrouble found) {
+  const Ticks10ms reached = now();
   // The same passage if it began within what was revived, or (silence apart) soon after: a crowd takes long to be seen.
   const EventIndex began = first_ + found.begin;
   const EventIndex same = state().until + (found.kind == Trouble::kSilence ? 0 : kSamePassage);
   const bool again = state().attempt > 0 && state().attempt <= kMostAttempts && began < same;
-  // Left alone for long enough, given-up music gets one more chance: never from before where it was given up.
-  const bool once_more = state().attempt > kMostAttempts && end_index() <= state().until;
-  const EventIndex earliest = state().attempt > kMostAttempts ? state().until - kLeftAlone : prompt_end_;
+  // Left alone for long enough, given-up music gets one more chance.
+  const bool once_more = state().attempt > kMostAttempts && began < state().until;
+  EventIndex earliest = std::max({index_at(heard_), kept_, state().watched_from});
+  // Another passage never leads back into one that was left behind, or two of them could take turns for ever.
+  if (!again && !once_more) earliest = std::max(earliest, std::min(state().until, began));
   const int attempt = again ? state().attempt + 1 : once_more ? kMostAttempts : 1;
   RecoveryCounts counts = state().counts;
   counts.last = found.kind;
   if (attempt > kMostAttempts) {
     ++counts.given_up;
+    earliest = end_index();
   } else {
     ++counts.recoveries;
     // Further back each time: what led there may lead there again.
     const EventIndex back = static_cast<EventIndex>(attempt - 1) * kFurtherBack;
-    rewind(std::min(end_index(), std::max({began - std::min(began, back), index_at(heard_), earliest})));
+    rewind(std::min(end_index(), std::max(began - std::min(began, back), earliest)));
   }
   Mark& mark = mark_here();
-  mark.floor = std::max(mark.floor, heard_);
+  mark.floor = std::max(mark.floor, std::min(heard_, reached));
+  mark.watched_from = std::min(earliest, end_index());
   mark.attempt = static_cast<std::uint8_t>(attempt);
   mark.until = end_index() + (attempt > kMostAttempts ? kLeftAlone : kRevivedEvents * static_cast<unsigned>(attempt));
   mark.counts = counts;
@@ -269,8 +279,10 @@ std::optional<Generator::Tail> Generator::cut(EventIndex at, std::optional<Ticks
     here.floor = std::max(here.floor, *not_before);
     const auto next = std::find_if(tail.events.begin(), tail.events.end(),
                                    [&](const Triplet& t) { return is_note(t) && onset_of(t) >= here.floor; });
-    here.latest = here.floor + kSoon;
-    if (next != tail.events.end()) here.latest = std::clamp(onset_of(*next), here.latest, here.floor + kSoonEnough);
+    // Changes in quick succession must not put it off: nobody turns a knob to hear silence.
+    if (next != tail.events.end()) here.latest = onset_of(*next);
+    if (here.latest == kNoLimit) here.latest = here.floor + kSoon;
+    here.latest = std::clamp(here.latest, here.floor, here.floor + kSoonEnough);
     here.attempt = 0;
     here.until = 0;
   }
@@ -278,7 +290,16 @@ std::optional<Generator::Tail> Generator::cut(EventIndex at, std::optional<Ticks
 }
 
 bool Generator::paste(Tail tail) {
-  if (!rewind(tail.at)) return false;
+  if (!holds(tail.at)) return false;
+  const auto before = history_.begin() + static_cast<std::ptrdiff_t>(tail.at - first_);
+  const auto last =
+      std::find_if(std::reverse_iterator(before), history_.rend(), [](const Triplet& t) { return !is_separator(t); });
+  const auto next =
+      std::find_if(tail.events.begin(), tail.events.end(), [](const Triplet& t) { return !is_separator(t); });
+  if (last != history_.rend() && next != tail.events.end() && onset_of(*next) < onset_of(*last)) return false;
+  if (std::any_of(tail.marks.begin(), tail.marks.end(), [&](const Mark& m) { return m.window_start < first_; }))
+    return false;
+  rewind(tail.at);
   const bool replaced = !tail.marks.empty() && tail.marks.front().at == tail.at;
   if (state().at == tail.at && (replaced || marks_.size() > 1)) marks_.pop_back();
   history_.insert(history_.end(), tail.events.begin(), tail.events.end());
@@ -286,8 +307,8 @@ bool Generator::paste(Tail tail) {
   return true;
 }
 
-Generator Generator::fork(EventIndex at, Ticks10ms not_before, std::uint64_t seed) const {
-  MIDINF_ASSERT(holds(at));
+std::optional<Generator> Generator::fork(EventIndex at, Ticks10ms not_before, std::uint64_t seed) const {
+  if (!holds(at)) return std::nullopt;
   Generator other;
   other.settings_ = settings_;
   other.settings_.seed = seed;

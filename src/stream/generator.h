@@ -100,13 +100,15 @@ class Generator {
   [[nodiscard]] EventIndex window_began() const;
   /// How often the window slid: each cost a prefill.
   [[nodiscard]] std::uint64_t slides() const;
+  /// Of the music as it stands: a recovery that a rewind drops is not counted any more.
   [[nodiscard]] RecoveryCounts recovery_counts() const;
 
   [[nodiscard]] const Settings& settings() const { return settings_; }
   /// Acts from the next event on; what was drawn of an event is drawn again. Precondition: check_settings(settings).
   void set_settings(Settings settings);
-  /// Events that begin before `onset` have been heard: a recovery leaves them.
-  void set_heard(Ticks10ms onset) { heard_ = onset; }
+  /// Events that begin before `onset` have been heard, those below `kept` are needed by somebody: a recovery leaves
+  /// both.
+  void set_heard(Ticks10ms onset, EventIndex kept = 0) { heard_ = onset, kept_ = kept; }
 
   /// Part of a stream, cut off to be put back.
   struct Tail {
@@ -115,18 +117,19 @@ class Generator {
     std::vector<Mark> marks;
   };
   /// Drops the event `at` and all behind it, the prompt's too, and returns them. With `not_before` the next event
-  /// begins no earlier, is a note that comes within half a second, or (2 s at most) when the one that it replaces would
-  /// have, and what had been given up is watched again. Nothing when the window in which it was drawn is no longer in
-  /// history, or it has not been drawn.
+  /// begins no earlier and is a note that comes no later than the one that it replaces would have (2 s at most; half a
+  /// second where none was drawn yet), and what had been given up is watched again. Nothing when the window in which it
+  /// was drawn is no longer in history, or it has not been drawn.
   std::optional<Tail> cut(EventIndex at, std::optional<Ticks10ms> not_before = std::nullopt);
   /// The same when nobody wants them back.
   bool rewind(EventIndex at) { return cut(at).has_value(); }
-  /// Cuts at tail.at and appends the tail: what it was cut from stands again. False when history has passed it.
+  /// Cuts at tail.at and appends the tail: what it was cut from stands again. False, and nothing changes, when history
+  /// has passed it or it does not belong there.
   bool paste(Tail tail);
 
   /// A generator that goes on from the event `at` by itself, with `seed`; it knows no more of the past than the network
-  /// and the processors see. Precondition: at is in history.
-  [[nodiscard]] Generator fork(EventIndex at, Ticks10ms not_before, std::uint64_t seed) const;
+  /// and the processors see. Nothing when `at` is not in history, or the window in which it was drawn is not.
+  [[nodiscard]] std::optional<Generator> fork(EventIndex at, Ticks10ms not_before, std::uint64_t seed) const;
 
   /// The whole generator as bytes, and back; the embedder's processors are left out. What was drawn of an event is
   /// drawn again. Errors: kCorrupt, kUnsupported (a newer version). [any thread, not during a call]
@@ -145,6 +148,7 @@ class Generator {
     // The event is drawn with changed sampling while its index is below `until`.
     std::uint8_t attempt = 0;
     EventIndex until = 0;
+    EventIndex watched_from = 0;  // what came before cannot be taken back, or was given up
     RecoveryCounts counts;
 
     bool operator==(const Mark&) const = default;
@@ -173,6 +177,7 @@ class Generator {
   EventIndex prompt_end_ = 0;
   std::vector<Mark> marks_;  // at least one, by `at`; the last holds for the event drawn next
   Ticks10ms heard_;
+  EventIndex kept_ = 0;
 
   // Made from the above when needed.
   std::vector<std::shared_ptr<const LogitProcessor>> processors_;

@@ -27,6 +27,7 @@ std::vector<std::byte> Generator::save() const {
     out.number(mark.slides);
     out.number(mark.attempt);
     out.number(mark.until);
+    out.number(mark.watched_from);
     out.number(mark.counts.recoveries);
     out.number(mark.counts.given_up);
     out.number(static_cast<std::uint8_t>(mark.counts.last));
@@ -53,6 +54,7 @@ Result<Generator> Generator::restore(std::span<const std::byte> bytes) {
     mark.slides = in.number<std::uint64_t>();
     mark.attempt = in.number_in<std::uint8_t>(0, kMostAttempts + 1);
     mark.until = in.number<EventIndex>();
+    mark.watched_from = in.number_in<EventIndex>(0, mark.at);
     mark.counts.recoveries = in.number<std::uint32_t>();
     mark.counts.given_up = in.number<std::uint32_t>();
     mark.counts.last = static_cast<Trouble>(in.number_in<std::uint8_t>(0, static_cast<std::uint8_t>(Trouble::kCrowd)));

@@ -278,7 +278,8 @@ TEST(Fork, GoesOnByItselfAndKnowsWhatTheNetworkSees) {
   Generator generator({.seed = 4, .ensemble = {0, 40}}, begin_piece());
   play(generator, network, 1'500);
   const auto original = copy_of(generator);
-  Generator same = generator.fork(1'301, Ticks10ms(0), 4), other = generator.fork(1'301, Ticks10ms(0), 5);
+  EXPECT_FALSE(generator.fork(1'502, Ticks10ms(0), 4));
+  Generator same = *generator.fork(1'301, Ticks10ms(0), 4), other = *generator.fork(1'301, Ticks10ms(0), 5);
   EXPECT_LE(same.history().size(), 1'024U + 341U);
   EXPECT_EQ(play(same, network, 200), std::vector<Triplet>(original.begin() + 1'301, original.end()));
   EXPECT_NE(play(other, network, 200), std::vector<Triplet>(original.begin() + 1'301, original.end()));
@@ -354,8 +355,111 @@ TEST(Recovery, GivesUpAfterThreeAttemptsAndGoesOn) {
   int recoveries = 0;
   for (int i = 0; i < 3'000 && generator.recovery_counts().given_up == 0; ++i)
     recoveries += next_event(generator, source) == Step::kRecovery ? 1 : 0;
-  EXPECT_EQ(generator.recovery_counts().recoveries, static_cast<unsigned>(recoveries));
-  EXPECT_GT(recoveries, 0);
+  EXPECT_EQ(recoveries, kMostAttempts);
+  EXPECT_EQ(generator.recovery_counts().recoveries, static_cast<unsigned>(kMostAttempts));
+  ASSERT_EQ(generator.recovery_counts().given_up, 1U);
+  // Then it is left alone for a window's length, and watched again.
+  const EventIndex given_up_at = generator.end_index();
+  while (generator.recovery_counts().recoveries == static_cast<unsigned>(kMostAttempts)) {
+    next_event(generator, source);
+    ASSERT_LT(generator.end_index(), given_up_at + 700);
+  }
+  EXPECT_GE(generator.end_index(), given_up_at) << "what was given up stays";
+}
+
+TEST(Recovery, OfSilenceThatIsAllAProcessorAllowsEndsInGivingUpAndIsTriedAgainSoon) {
+  class OnlyRests : public LogitProcessor {
+   public:
+    void narrow(const StepContext& context, RowRanges& allowed) const override {
+      if (context.slot == Slot::kNote) allowed.remove({0, kRest}), allowed.remove({kRest + 1, kVocabulary});
+    }
+  };
+  FakeNetwork network(steps_between(50, 90));
+  Generator generator({.seed = 3, .processors = {std::make_shared<OnlyRests>()}}, begin_piece());
+  const LogitSource source = network.source();
+  std::vector<Ticks10ms> given_up;
+  for (int i = 0; i < 3'000; ++i) {
+    next_event(generator, source);
+    if (generator.recovery_counts().given_up > given_up.size()) given_up.push_back(generator.now());
+  }
+  ASSERT_GT(given_up.size(), 10U);
+  EXPECT_GT(generator.now(), Ticks10ms(10'000)) << "time passes though the music is dead";
+  // Sixteen seconds are left alone; it takes one attempt to see that they are no better than before.
+  for (std::size_t i = 1; i < given_up.size(); ++i) {
+    EXPECT_GT(given_up[i] - given_up[i - 1], Ticks10ms(800)) << i;
+    EXPECT_LT(given_up[i] - given_up[i - 1], Ticks10ms(3'600)) << i;
+  }
+}
+
+TEST(Recovery, OfTwoCrowdsThatTakeTurnsEnds) {
+  // Revived, the music moves on for a moment, and one crowd or the other gathers again.
+  FakeNetwork network([](TokenId id, std::span<const TokenId> context) {
+    const bool moves = context.size() % 97 < 3;
+    return moves ? steps_between(20, 40)(id, context) : steps_between(0, 1)(id, context);
+  });
+  Generator generator({.seed = 5, .ensemble = {0, 40}}, begin_piece());
+  const LogitSource source = network.source();
+  int steps = 0;
+  while (generator.end_index() < 4'000 && steps < 100'000) next_event(generator, source), ++steps;
+  EXPECT_GE(generator.end_index(), 4'000U);
+  EXPECT_GT(generator.recovery_counts().given_up, 0U);
+}
+
+TEST(Recovery, EndsWhateverTheMusicDoes) {
+  for (std::uint32_t seed = 1; seed <= 6; ++seed) {
+    // The mood changes every few events, from one way to die to another.
+    FakeNetwork network([seed](TokenId id, std::span<const TokenId> context) {
+      const std::uint32_t passage = static_cast<std::uint32_t>(context.size() / (30 + 20 * seed));
+      switch ((passage * 2654435761U + seed * 40503U) >> 7 & 3U) {
+        case 0:
+          return steps_between(0, 1)(id, context);
+        case 1:
+          return steps_between(300, 990)(id, context) + (id == kRest ? 60.0F : 0.0F);
+        case 2:
+          return steps_between(24, 25)(id, context) + (id == kNoteBase + 40 ? 60.0F : 0.0F);
+        default:
+          return steps_between(0, 40)(id, context);
+      }
+    });
+    Generator generator({.seed = seed, .ensemble = {0, 40}}, begin_piece());
+    const LogitSource source = network.source();
+    int steps = 0;
+    while (generator.end_index() < 1'000 && ++steps < 20'000) next_event(generator, source);
+    EXPECT_GE(generator.end_index(), 1'000U) << seed;
+  }
+}
+
+TEST(Recovery, LeavesWhatIsKept) {
+  FakeNetwork network(moody());
+  Generator generator({.seed = 2, .ensemble = {0, 40}}, begin_piece());
+  play(generator, network, 100);
+  const auto kept = copy_of(generator);
+  generator.set_heard(Ticks10ms(0), kept.size());
+  play_to(generator, network, 1'500);
+  EXPECT_GT(generator.recovery_counts().recoveries, 0U);
+  EXPECT_TRUE(std::equal(kept.begin(), kept.end(), generator.history().begin()));
+}
+
+TEST(Cut, LetsTheNextNoteBeginNoLaterThanTheOldOneWouldHave) {
+  for (const auto& [from, to] : {std::pair(5, 8), std::pair(120, 160), std::pair(400, 500)}) {
+    // What follows would wait for long, or begin with a rest.
+    FakeNetwork before(steps_between(from, to)), after([](TokenId id, std::span<const TokenId> context) {
+      return steps_between(600, 700)(id, context) + (id == kRest ? 60.0F : 0.0F);
+    });
+    Generator generator({.seed = 6, .recover = false}, begin_piece());
+    play(generator, before, 60);
+    const Ticks10ms now = onset_of(generator.history()[40]) + Ticks10ms(1);
+    const auto tail = generator.cut(generator.index_at(now), now);
+    ASSERT_TRUE(tail);
+    const auto old =
+        std::find_if(tail->events.begin(), tail->events.end(), [](const Triplet& event) { return is_note(event); });
+    ASSERT_NE(old, tail->events.end());
+    const Triplet next = play(generator, after, 1).front();
+    EXPECT_TRUE(is_note(next));
+    EXPECT_GE(onset_of(next), now);
+    EXPECT_LE(onset_of(next), std::min(onset_of(*old), now + Ticks10ms(200)));
+    EXPECT_FALSE(is_note(play(generator, after, 1).front())) << "only that one";
+  }
 }
 
 TEST(Recovery, NeverTakesBackWhatHasBeenHeard) {

@@ -64,8 +64,11 @@ Ticks10ms Stream::change_time() const {
   return std::max(playhead_now() + music_time(options_.reaction, speed), music_start_);
 }
 
-EventIndex Stream::first_from(Ticks10ms time) const {
-  return std::max(generator_.index_at(time), std::min(generator_.prompt_end(), generator_.end_index()));
+// What is not generated yet begins where the music ends: later would leave a hole, and changes in quick succession,
+// from a slider that is being dragged, would put the music off for ever.
+Stream::Place Stream::place_of(Ticks10ms time) const {
+  const EventIndex first = std::min(generator_.prompt_end(), generator_.end_index());
+  return {std::max(generator_.index_at(time), first), std::min(time, std::max(generator_.now(), music_start_))};
 }
 
 double Stream::ahead(Ticks10ms t) const {
@@ -227,35 +230,49 @@ void Stream::seek_to(Ticks10ms to) {
   next_out_ = generator_.index_at(to);
 }
 
-// Takes back what was handed out from `time` on: the events from `at` on are others now.
-void Stream::retract_from(EventIndex at, Ticks10ms time) {
+// Takes back what was handed out from there on: the events are others now.
+void Stream::retract_from(Place place) {
+  const auto [at, time] = place;
   next_out_ = std::min(next_out_, at);
   reach_out_ = std::min(reach_out_, time);
   cut_pending_ = cut_pending_ ? std::min(*cut_pending_, time) : time;
 }
 
-// The events from `at` on, which is `time`, have been replaced by others that may reach beyond the playhead, or not.
-void Stream::replaced_from(EventIndex at, Ticks10ms time) {
+// The events from there on have been replaced by others that may reach beyond the playhead, or not.
+void Stream::replaced_from(Place place) {
+  const Ticks10ms time = place.time;
   // Up to here notes have been handed out and can no longer be taken back.
   const Ticks10ms handed_out = scheduler_ != nullptr ? change_time() : playhead_now();
   if (generator_.now() < std::max(handed_out, time)) {
     seek_to(std::min(time, playhead_now()));
   } else if (time >= handed_out) {
-    retract_from(at, time);
+    retract_from(place);
   } else {
     const EventIndex first = generator_.index_at(handed_out);
-    retract_from(first, handed_out);
+    retract_from({first, handed_out});
     next_out_ = first;
   }
 }
 
-bool Stream::edit(EventIndex at, Ticks10ms time, Settings settings) {
+// What an undo or a take goes back to must stay.
+EventIndex Stream::kept() const {
+  EventIndex kept = 0;
+  for (const Edit& edit : undo_) kept = std::max(kept, edit.tail.at);
+  for (const Edit& edit : redo_) kept = std::max(kept, edit.tail.at);
+  for (const Take& take : takes_) kept = std::max(kept, take.at);
+  return kept;
+}
+
+bool Stream::edit(Place place, Settings settings, bool with_last) {
+  const auto [at, time] = place;
   Settings before = generator_.settings();
   auto tail = generator_.cut(at, time);
   if (!tail) return false;
   generator_.set_settings(std::move(settings));
   std::erase_if(takes_, [&](const Take& take) { return take.at > at; });
-  undo_.push_back({time, std::move(*tail), std::move(before)});
+  // Taking both back takes the earlier back.
+  if (!with_last || undo_.empty() || !redo_.empty() || undo_.back().tail.at > at)
+    undo_.push_back({time, std::move(*tail), std::move(before)});
   if (undo_.size() > kMostUndo) undo_.erase(undo_.begin());
   redo_.clear();
   return true;
@@ -267,11 +284,21 @@ Settings Stream::settings() const {
 }
 
 Result<void> Stream::change(Settings settings) {
+  return change(std::move(settings), false);
+}
+
+Result<void> Stream::amend(Settings settings) {
+  return change(std::move(settings), true);
+}
+
+Result<void> Stream::change(Settings settings, bool with_last) {
   MIDINF_TRY(check_settings(settings));
   Lock lock(mutex_);
   if (settings == generator_.settings()) return {};
-  const Ticks10ms time = change_time();
-  if (edit(first_from(time), time, std::move(settings))) retract_from(generator_.end_index(), time);
+  const Place place = place_of(change_time());
+  if (!edit(place, std::move(settings), with_last))
+    return fail(ErrorCode::kNotFound, "the music at the playhead is forgotten: seek to a later moment");
+  retract_from(place);
   hand_out();
   changed(lock);
   return {};
@@ -280,14 +307,15 @@ Result<void> Stream::change(Settings settings) {
 bool Stream::again(std::optional<Ticks10ms> from) {
   Lock lock(mutex_);
   const bool back = from && *from < playhead_now();
-  const Ticks10ms time = back ? std::max(*from, music_start_) : std::max(from.value_or(change_time()), change_time());
+  const Place place =
+      place_of(back ? std::max(*from, music_start_) : std::max(from.value_or(change_time()), change_time()));
   Settings settings = generator_.settings();
   settings.seed = descendant(settings.seed, ++branches_);
-  if (!edit(first_from(time), time, std::move(settings))) return false;
+  if (!edit(place, std::move(settings))) return false;
   if (back)
-    seek_to(time);
+    seek_to(place.time);
   else
-    retract_from(generator_.end_index(), time);
+    retract_from(place);
   hand_out();
   changed(lock);
   return true;
@@ -296,15 +324,19 @@ bool Stream::again(std::optional<Ticks10ms> from) {
 std::vector<int> Stream::start_takes(int count, Seconds length) {
   MIDINF_ASSERT(count >= 1 && count <= 16 && length.count() > 0);
   Lock lock(mutex_);
-  takes_.clear();
   std::vector<int> ids;
-  const Ticks10ms from = change_time();
-  const EventIndex at = first_from(from);
+  const auto [at, from] = place_of(change_time());
+  std::vector<Take> takes;
   for (int i = 0; i < count; ++i) {
-    const std::uint64_t seed = descendant(generator_.settings().seed, ++branches_);
-    takes_.push_back({next_take_++, at, from, from + to_ticks(length), generator_.fork(at, from, seed)});
-    ids.push_back(takes_.back().id);
+    const std::uint64_t seed = descendant(generator_.settings().seed, branches_ + static_cast<std::uint32_t>(i) + 1);
+    auto generator = generator_.fork(at, from, seed);
+    if (!generator) return {};
+    ids.push_back(next_take_ + i);
+    takes.push_back({ids.back(), at, from, from + to_ticks(length), *std::move(generator)});
   }
+  takes_ = std::move(takes);
+  next_take_ += count;
+  branches_ += static_cast<std::uint32_t>(count);
   changed(lock);
   return ids;
 }
@@ -348,15 +380,18 @@ bool Stream::accept_take(int id) {
   Lock lock(mutex_);
   const auto found = std::find_if(takes_.begin(), takes_.end(), [&](const Take& take) { return take.id == id; });
   if (found == takes_.end()) return false;
-  Take take = std::move(*found);
-  takes_.erase(found);
+  Take take = *found;
   Settings settings = take.generator.settings();
   auto tail = take.generator.cut(take.at);
-  const bool done = tail && edit(take.at, take.from, std::move(settings)) && generator_.paste(std::move(*tail));
+  if (!tail || !edit({take.at, take.from}, std::move(settings))) return false;
+  const bool done = generator_.paste(std::move(*tail));
   if (done) {
     takes_.clear();
-    replaced_from(take.at, take.from);
+    replaced_from({take.at, take.from});
     hand_out();
+  } else {  // a session that somebody made up
+    swap_edit(undo_, redo_);
+    redo_.clear();
   }
   changed(lock);
   return done;
@@ -377,7 +412,7 @@ bool Stream::swap_edit(std::vector<Edit>& from, std::vector<Edit>& to) {
   generator_.set_settings(std::move(edit.settings));
   to.push_back({edit.time, std::move(*tail), std::move(settings)});
   std::erase_if(takes_, [&](const Take& take) { return take.at > at; });
-  replaced_from(at, edit.time);
+  replaced_from({at, edit.time});
   hand_out();
   return true;
 }
@@ -449,7 +484,8 @@ bool Stream::begin_step(Job& job) {
   };
   const bool hungry = wants_music();
   // Not while a change would go back over the last slide: then the window before is still of use.
-  if ((!hungry || ahead(generator_.now()) > kReadAheadFrom) && first_from(change_time()) >= generator_.window_began()) {
+  if ((!hungry || ahead(generator_.now()) > kReadAheadFrom) &&
+      place_of(change_time()).at >= generator_.window_began()) {
     job.context = generator_.upcoming_context();
     const std::size_t unread = decoder_.read_ahead(job.context, 0);
     if (unread >= kReadAheadIds || (unread > 0 && !hungry)) {
@@ -459,7 +495,7 @@ bool Stream::begin_step(Job& job) {
     }
   }
   if (hungry) {
-    generator_.set_heard(change_time());
+    generator_.set_heard(change_time(), kept());
     return ask(generator_, Job::Kind::kEvent, decoder_);
   }
   for (Take& take : takes_) {
@@ -496,7 +532,7 @@ void Stream::end_step(Job& job) {
   if (generator != &generator_ || step == Step::kId) return;
   if (step == Step::kRecovery && generator_.end_index() < end) {
     // What stays of a chord that was cut in two goes out again.
-    retract_from(generator_.index_at(generator_.now()), generator_.now());
+    retract_from({generator_.index_at(generator_.now()), generator_.now()});
   }
   hand_out();
 }

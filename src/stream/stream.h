@@ -92,13 +92,16 @@ class Stream {
   // ---- changes: each is one step of undo
 
   [[nodiscard]] Settings settings() const;
-  /// Errors: as check_settings; then nothing changes.
+  /// Errors: as check_settings; kNotFound when history has dropped the playhead. Then nothing changes.
   Result<void> change(Settings settings);
+  /// The same as part of the change before, such as a slider that is still being dragged: one undo takes both back.
+  Result<void> amend(Settings settings);
   /// Other music from the playhead on, under a new seed; from an earlier moment, `from`, the playhead goes back there.
   /// False when that is no longer in history.
   bool again(std::optional<Ticks10ms> from = std::nullopt);
   /// Begins `count` takes of `length` beside what plays, from the playhead on; they are generated when the music itself
-  /// is far enough ahead. Takes not accepted are gone. Returns their ids. Precondition: 1 <= count <= 16, length > 0.
+  /// is far enough ahead. Takes not accepted are gone. Returns their ids; none, and nothing changes, when history has
+  /// dropped the playhead. Precondition: 1 <= count <= 16, length > 0.
   std::vector<int> start_takes(int count, Seconds length);
   [[nodiscard]] std::vector<TakeInfo> takes() const;
   [[nodiscard]] std::vector<StreamNote> take_notes(int id) const;
@@ -161,6 +164,11 @@ class Stream {
     Generator::Tail tail;
     Settings settings;
   };
+  // The events from `at` on begin at `time` or later.
+  struct Place {
+    EventIndex at = 0;
+    Ticks10ms time;
+  };
   using Lock = std::unique_lock<std::mutex>;
 
   Stream(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool, Generator generator,
@@ -169,16 +177,18 @@ class Stream {
   // All of these with the mutex held.
   [[nodiscard]] Ticks10ms playhead_now() const;
   [[nodiscard]] Ticks10ms change_time() const;
-  [[nodiscard]] EventIndex first_from(Ticks10ms time) const;  // the first generated event from then on
+  [[nodiscard]] Place place_of(Ticks10ms time) const;  // where what is changed from then on begins
   [[nodiscard]] double ahead(Ticks10ms t) const;
   [[nodiscard]] bool wants_music() const;
   [[nodiscard]] StreamNote note_at(EventIndex event) const;
   [[nodiscard]] Generator* generator_of(const Job& job);
-  bool edit(EventIndex at, Ticks10ms time, Settings settings);
+  [[nodiscard]] EventIndex kept() const;
+  bool edit(Place place, Settings settings, bool with_last = false);
+  Result<void> change(Settings settings, bool with_last);
   bool swap_edit(std::vector<Edit>& from, std::vector<Edit>& to);
-  void replaced_from(EventIndex at, Ticks10ms time);
+  void replaced_from(Place place);
   void seek_to(Ticks10ms to);
-  void retract_from(EventIndex at, Ticks10ms time);
+  void retract_from(Place place);
   void hand_out();
   bool push(const QueueMessage& message);
   void changed(Lock& lock);

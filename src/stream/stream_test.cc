@@ -256,6 +256,114 @@ TEST_F(StreamTest, TakesAreMadeBesideTheMusicAndOneBecomesIt) {
   EXPECT_FALSE(one->accept_take(99));
 }
 
+TEST_F(StreamTest, ChangesThatComeFasterThanEventsDoNotHoldTheMusicUp) {
+  const auto one = stream();
+  NoteQueue queue(1024);
+  Scheduler scheduler({.sample_rate = 8'000}, queue, one->controls());
+  one->attach(queue, scheduler);
+  std::vector<MidiMessage> messages(256);
+  run(*one);
+  Ticks10ms last = one->generated_to();
+  for (int i = 0; i < 1'000; ++i) {  // ten seconds of a slider that changes every 10 ms, and four ids between
+    Settings changed = settings();
+    changed.temperature = 0.9 + i * 1e-4;
+    ASSERT_TRUE(i == 0 ? one->change(changed) : one->amend(changed));
+    for (int id = 0; id < 4; ++id) one->step();
+    scheduler.process(80, messages);
+    if (i % 100 == 99) {
+      EXPECT_GT(one->playhead(), last - Ticks10ms(400)) << i;
+      last = std::max(last, one->generated_to());
+    }
+  }
+  EXPECT_GE(one->playhead(), Ticks10ms(900));
+  EXPECT_EQ(one->undo_steps(), 1U);
+}
+
+TEST_F(StreamTest, AmendedChangesAreOneStepOfUndo) {
+  const auto one = stream();
+  play(*one, 5);
+  const auto before = one->notes();
+  Settings changed = settings();
+  for (int i = 0; i < 5; ++i) {
+    changed.temperature = 0.5 + 0.1 * i;
+    ASSERT_TRUE(i == 0 ? one->change(changed) : one->amend(changed));
+    play(*one, 0.4);
+  }
+  const auto after = one->notes();
+  EXPECT_EQ(one->undo_steps(), 1U);
+  ASSERT_TRUE(one->undo());
+  EXPECT_EQ(one->notes(), before);
+  EXPECT_EQ(one->settings(), settings());
+  ASSERT_TRUE(one->redo());
+  EXPECT_EQ(one->notes(), after);
+  EXPECT_EQ(one->settings(), changed);
+}
+
+TEST_F(StreamTest, LeavesNoHoleWhenAChangeComesBeforeThereIsMusic) {
+  const auto one = stream(settings(), {.reaction = Seconds(3)});
+  while (one->notes().size() < 3) one->step();
+  const Ticks10ms known = one->generated_to();
+  ASSERT_LT(known, Ticks10ms(300));
+  Settings changed = settings();
+  changed.ensemble = {40};
+  ASSERT_TRUE(one->change(changed));
+  run(*one);
+  const auto notes = one->notes();
+  const auto next = std::find_if(notes.begin(), notes.end(), [](const auto& n) { return n.note.instrument == 40; });
+  ASSERT_NE(next, notes.end());
+  EXPECT_LT(next->note.onset, known + Ticks10ms(51));
+}
+
+// Random weights without ShortSteps play silence and nothing else: the music dies and is revived all the time.
+TEST_F(StreamTest, UndoRestoresTheNotesExactlyWhileTheMusicDiesAndIsRevived) {
+  std::uint32_t recoveries = 0;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    const auto one = stream({.seed = seed, .ensemble = {0, 33, 128}});
+    play(*one, 60);
+    std::vector<std::vector<StreamNote>> versions;
+    for (int i = 0; i < 24; ++i) {
+      const auto before = one->notes();
+      switch ((i * 7 + static_cast<int>(seed)) % 5) {
+        case 0: {
+          Settings changed = one->settings();
+          changed.ensemble = {i, 128};
+          ASSERT_TRUE(one->change(changed));
+          versions.push_back(before);
+          break;
+        }
+        case 1:
+          ASSERT_TRUE(one->again());
+          versions.push_back(before);
+          break;
+        case 2: {
+          const auto ids = one->start_takes(2, Seconds(10));
+          play(*one, 4);
+          const auto then = one->notes();
+          ASSERT_TRUE(one->accept_take(ids[1]));
+          versions.push_back(then);
+          break;
+        }
+        case 3:
+          ASSERT_TRUE(one->seek(Ticks10ms(one->playhead().count() / 2)));
+          break;
+        default:
+          ASSERT_TRUE(one->again(Ticks10ms(one->playhead().count() / 3)));
+          versions.push_back(before);
+          break;
+      }
+      play(*one, 1.0 + i);
+      recoveries += one->recovery_counts().recoveries;
+    }
+    ASSERT_EQ(one->undo_steps(), versions.size());
+    for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
+      ASSERT_TRUE(one->undo());
+      ASSERT_EQ(one->notes(), *version) << version - versions.rbegin();
+      run(*one);  // as a listener's worker would
+    }
+  }
+  EXPECT_GT(recoveries, 100U);
+}
+
 TEST_F(StreamTest, SessionsOpenAsTheyWereSaved) {
   Settings chosen = settings();
   chosen.processors.clear();  // not saved

@@ -45,13 +45,14 @@ class Revival : public LogitProcessor {
   Trouble trouble_;
 };
 
-FoundTrouble find_silence(std::span<const Triplet> history, Ticks10ms window_origin) {
+FoundTrouble find_silence(std::span<const Triplet> history, std::size_t first, Ticks10ms window_origin) {
   const Ticks10ms now = onset_of(history.back());
   std::size_t begin = history.size() - 1;  // of the silence: RESTs, or a single long step
-  while (begin > 0 && is_rest(history[begin - 1])) --begin;
+  while (begin > first && is_rest(history[begin - 1])) --begin;
   const auto sounds_until = [&](std::size_t i) { return onset_of(history[i]) + duration_of(history[i]); };
   const bool music_before = begin > 0 && is_note(history[begin - 1]);
   Ticks10ms heard_until = music_before ? sounds_until(begin - 1) : std::min(window_origin, onset_of(history[begin]));
+  if (first > 0 && !is_separator(history[first - 1])) heard_until = std::max(heard_until, onset_of(history[first - 1]));
   // No note is longer than 10 s: one that began longer ago than that and the silence does not matter.
   const Ticks10ms horizon = now - kLongestSilence - Ticks10ms(kMaxDuration);
   for (std::size_t i = begin; i-- > 0 && !is_separator(history[i]) && onset_of(history[i]) >= horizon;)
@@ -119,15 +120,16 @@ std::string_view trouble_name(Trouble trouble) {
   return "none";
 }
 
-FoundTrouble find_trouble(std::span<const Triplet> history, Ticks10ms window_origin, std::size_t generated) {
+FoundTrouble find_trouble(std::span<const Triplet> history, Ticks10ms window_origin, std::size_t watched) {
   if (history.empty() || is_separator(history.back())) return {};
-  if (const auto found = find_crowd(history); found.kind != Trouble::kNone) return found;
-  if (const auto found = find_stuck_onset(history, window_origin); found.kind != Trouble::kNone) return found;
-  if (const auto found = find_silence(history, window_origin); found.kind != Trouble::kNone) return found;
-  const std::size_t own = std::min(generated, history.size());
-  FoundTrouble loop = find_loop(history.last(own));
-  loop.begin += history.size() - own;
-  return loop;
+  const std::size_t first = history.size() - std::clamp<std::size_t>(watched, 1, history.size());
+  if (const auto found = find_silence(history, first, window_origin); found.kind != Trouble::kNone) return found;
+  const auto own = history.subspan(first);
+  FoundTrouble found = find_crowd(own);
+  if (found.kind == Trouble::kNone) found = find_stuck_onset(own, window_origin);
+  if (found.kind == Trouble::kNone) found = find_loop(own);
+  found.begin += first;
+  return found;
 }
 
 Settings revived(const Settings& settings, Trouble trouble, int attempt) {

@@ -40,9 +40,9 @@ struct FoundTrouble {
 };
 
 /// Whether the last event of `history` (onsets in stream time, oldest first) shows that the music has died. Only its
-/// last `generated` events can make a loop: a prompt may repeat itself as it likes. Call it after each event. Pure.
+/// last `watched` events (at least one) can make trouble: a prompt may do as it likes. Call it after each event. Pure.
 /// [any thread] Cost: a look at the events of the last 18 s.
-FoundTrouble find_trouble(std::span<const Triplet> history, Ticks10ms window_origin, std::size_t generated);
+FoundTrouble find_trouble(std::span<const Triplet> history, Ticks10ms window_origin, std::size_t watched);
 
 /// The settings for what follows a rewind out of `trouble`; `attempt` 1..3, each further from what the listener chose.
 Settings revived(const Settings& settings, Trouble trouble, int attempt);

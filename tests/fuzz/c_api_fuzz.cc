@@ -337,7 +337,7 @@ class Program {
       }
       case 20:
       case 21:
-        ok(midinf_stream_change(stream, settings()));
+        ok(choose_.coin() ? midinf_stream_change(stream, settings()) : midinf_stream_amend(stream, settings()));
         return;
       case 22:
         ok(midinf_stream_again(stream, choose_.coin() ? -1 : choose_.real(0, 8)));
