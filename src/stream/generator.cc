@@ -22,9 +22,8 @@ constexpr unsigned kFurtherBack = 48;    // events before the dead passage, at e
 constexpr unsigned kSamePassage = 128;   // trouble that began so few events behind them is the same
 constexpr unsigned kLeftAlone = 341;     // events after which given-up music is watched again, or sooner:
 constexpr Ticks10ms kLeftAloneFor{1'600};
-// After a change the next note begins no later than the old one would have, and within the second; where none was
-// known, within the first.
-constexpr Ticks10ms kSoon{50}, kSoonEnough{200};
+// After a change the next note begins within this time, and no later than the old one would have.
+constexpr Ticks10ms kSoon{50};
 
 }  // namespace
 
@@ -281,8 +280,7 @@ std::optional<Generator::Tail> Generator::cut(EventIndex at, std::optional<Ticks
                                    [&](const Triplet& t) { return is_note(t) && onset_of(t) >= here.floor; });
     // Changes in quick succession must not put it off: nobody turns a knob to hear silence.
     if (next != tail.events.end()) here.latest = onset_of(*next);
-    if (here.latest == kNoLimit) here.latest = here.floor + kSoon;
-    here.latest = std::clamp(here.latest, here.floor, here.floor + kSoonEnough);
+    here.latest = std::clamp(here.latest, here.floor, here.floor + kSoon);
     here.attempt = 0;
     here.until = 0;
   }

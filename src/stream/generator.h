@@ -117,9 +117,9 @@ class Generator {
     std::vector<Mark> marks;
   };
   /// Drops the event `at` and all behind it, the prompt's too, and returns them. With `not_before` the next event
-  /// begins no earlier and is a note that comes no later than the one that it replaces would have (2 s at most; half a
-  /// second where none was drawn yet), and what had been given up is watched again. Nothing when the window in which it
-  /// was drawn is no longer in history, or it has not been drawn.
+  /// begins no earlier and is a note that comes within half a second and no later than the one that it replaces would
+  /// have, and what had been given up is watched again. Nothing when the window in which it was drawn is no longer in
+  /// history, or it has not been drawn.
   std::optional<Tail> cut(EventIndex at, std::optional<Ticks10ms> not_before = std::nullopt);
   /// The same when nobody wants them back.
   bool rewind(EventIndex at) { return cut(at).has_value(); }

@@ -457,7 +457,7 @@ TEST(Cut, LetsTheNextNoteBeginNoLaterThanTheOldOneWouldHave) {
     const Triplet next = play(generator, after, 1).front();
     EXPECT_TRUE(is_note(next));
     EXPECT_GE(onset_of(next), now);
-    EXPECT_LE(onset_of(next), std::min(onset_of(*old), now + Ticks10ms(200)));
+    EXPECT_LE(onset_of(next), std::min(onset_of(*old), now + Ticks10ms(50)));
     EXPECT_FALSE(is_note(play(generator, after, 1).front())) << "only that one";
   }
 }
