@@ -347,10 +347,9 @@ TEST(Recovery, SilenceIsFoundHoweverItIsWritten) {
 }
 
 TEST(Recovery, GivesUpAfterThreeAttemptsAndGoesOn) {
-  FakeNetwork network(
-      [](TokenId id, std::span<const TokenId>) { return id == 0 || id >= kDurationBase ? 0.0F : -1e9F; });
-  Generator generator({.seed = 8}, {{kSeparatorTriplet, {0, kDurationBase + 1, kNoteBase}}, Ticks10ms(0)});
-  // Only onset 0 is likely; the changed sampling moves on by one step, where the same crowd gathers again.
+  FakeNetwork network(steps_between(0, 1));
+  Generator generator({.seed = 8}, begin_piece());
+  // The changed sampling moves on, but behind what it covers the same crowd gathers again.
   const LogitSource source = network.source();
   int recoveries = 0;
   for (int i = 0; i < 3'000 && generator.recovery_counts().given_up == 0; ++i)

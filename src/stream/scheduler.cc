@@ -275,6 +275,7 @@ bool Scheduler::strike(Block& block, const Pending& note, const Instant& now) no
   const int channel = channel_for(note.instrument, now.sample);
   if (channel < 0) {
     count(dropped_);
+    count(crowded_out_);
     return true;
   }
   const int key = transposed(note.pitch, note.instrument, block.transpose);

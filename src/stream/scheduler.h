@@ -82,6 +82,8 @@ class Scheduler {
   [[nodiscard]] std::uint64_t late() const noexcept { return late_.load(std::memory_order_relaxed); }
   /// Notes not played because they came too late or because there was no channel left at that sample.
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
+  /// Of those, the ones without a channel.
+  [[nodiscard]] std::uint64_t crowded_out() const noexcept { return crowded_out_.load(std::memory_order_relaxed); }
   /// How often an instrument lost its channel while it sounded.
   [[nodiscard]] std::uint64_t stolen() const noexcept { return stolen_.load(std::memory_order_relaxed); }
 
@@ -206,6 +208,7 @@ class Scheduler {
   std::atomic<std::uint64_t> underruns_{0};
   std::atomic<std::uint64_t> late_{0};
   std::atomic<std::uint64_t> dropped_{0};
+  std::atomic<std::uint64_t> crowded_out_{0};
   std::atomic<std::uint64_t> stolen_{0};
   std::atomic<int> sounding_{0};
   static_assert(std::atomic<State>::is_always_lock_free && std::atomic<Units>::is_always_lock_free);

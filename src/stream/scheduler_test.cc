@@ -358,6 +358,7 @@ TEST(Scheduler, ASixteenthInstrumentAtOneInstantIsDroppedAndCounted) {
   p.play_for_ever();
   EXPECT_EQ(p.run(5).size(), 15U);
   EXPECT_EQ(p.scheduler.dropped(), 1U);
+  EXPECT_EQ(p.scheduler.crowded_out(), 1U);
   EXPECT_EQ(p.scheduler.stolen(), 0U);
 }
 
@@ -415,6 +416,7 @@ TEST(Scheduler, ANoteALittleLateIsPlayedAtOnceAndALaterOneDropped) {
   EXPECT_THAT(p.run(100), ElementsAre("1000: on 0 61 100", "1000: on 0 62 100", "1010: off 0 62"));
   EXPECT_EQ(p.scheduler.late(), 2U);
   EXPECT_EQ(p.scheduler.dropped(), 1U);
+  EXPECT_EQ(p.scheduler.crowded_out(), 0U);
 }
 
 TEST(Scheduler, ANoteOnAFractionOfASampleIsNotLate) {

@@ -9,21 +9,20 @@
 namespace midinf {
 namespace {
 
-// Takes away what would let the same music die the same way again, as long as anything is left.
+// Takes away what would let the music die again, this way or, since sampling is hotter now, another: notes only, none
+// after a long wait, no crowd; as long as anything is left.
 class Revival : public LogitProcessor {
  public:
-  explicit Revival(Trouble trouble) : trouble_(trouble) {}
-
   void narrow(const StepContext& context, RowRanges& allowed) const override {
     RowRanges narrowed = allowed;
     if (context.slot == Slot::kNote) {
-      if (trouble_ == Trouble::kSilence) narrowed.remove({kRest, kRest + 1});
+      narrowed.remove({kRest, kRest + 1});
     } else if (context.slot == Slot::kOnset) {
       const auto onset = [&](Ticks10ms t) {
         return static_cast<TokenId>(std::clamp<std::int64_t>((t - context.window_origin).count(), 0, kMaxOnset));
       };
-      if (trouble_ == Trouble::kSilence) narrowed.remove({onset(context.now + kLongestWait), kMaxOnset});
-      if (trouble_ == Trouble::kCrowd) narrowed.remove({0, onset(room_for_another(context))});
+      narrowed.remove({0, onset(room_for_another(context))});
+      narrowed.remove({onset(context.now + kLongestWait), kMaxOnset});
     }
     if (!narrowed.empty()) allowed = std::move(narrowed);
   }
@@ -41,8 +40,6 @@ class Revival : public LogitProcessor {
     };
     return std::max(after(kAtOnce, Ticks10ms(1)), after(kInASecond, Ticks10ms(kTicksPerSecond)));
   }
-
-  Trouble trouble_;
 };
 
 FoundTrouble find_silence(std::span<const Triplet> history, std::size_t first, Ticks10ms window_origin) {
@@ -140,7 +137,7 @@ Settings revived(const Settings& settings, Trouble trouble, int attempt) {
   changed.min_p = settings.min_p / (1 + attempt);
   if (trouble == Trouble::kLoop)
     changed.frequency_penalty = std::min(2.0, std::max(0.0, settings.frequency_penalty) + 0.25 * attempt);
-  changed.processors.push_back(std::make_shared<Revival>(trouble));
+  changed.processors.push_back(std::make_shared<Revival>());
   return changed;
 }
 
