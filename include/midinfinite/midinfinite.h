@@ -272,7 +272,8 @@ MIDINF_API midinf_status midinf_generator_create(const midinf_model* model, cons
 MIDINF_API void midinf_generator_free(midinf_generator* generator);
 /** Draws until a note stands; rests are passed over. `*taken_back_from` (may be NULL): music had died and was revived;
  * forget the earlier notes whose event has this number or a higher one (UINT64_MAX: none). CANCELLED: after
- * midinf_generator_cancel; CORRUPT: the model computes no numbers. [worker] */
+ * midinf_generator_cancel; NOT_FOUND: there was no note in a whole window of silence (341 events), and the next call
+ * goes on; CORRUPT: the model computes no numbers. [worker] */
 MIDINF_API midinf_status midinf_generator_next(midinf_generator* generator, midinf_note* note,
                                                uint64_t* taken_back_from);
 /** Goes back to before the event with that number: with nothing changed the same music follows. NOT_FOUND: it has not

@@ -420,7 +420,8 @@ class Generator {
     restored.handle_.reset(generator);
     return restored;
   }
-  /// Draws until a note stands. After cancel() it throws MIDINF_STATUS_CANCELLED. [worker]
+  /// Draws until a note stands. It throws MIDINF_STATUS_CANCELLED after cancel(), MIDINF_STATUS_NOT_FOUND when a whole
+  /// window (341 events) is silent; the next call goes on. [worker]
   Next next() {
     Next next{};
     std::uint64_t taken_back_from = UINT64_MAX;

@@ -42,6 +42,9 @@ midinf_note latest_note(const Generator& generator) {
   return note_out(note, event);
 }
 
+// A processor, or a model at temperature 0, may allow nothing but rests: nobody waits for ever.
+constexpr int kMostSilentEvents = 341;
+
 Result<void> next_note(midinf_generator& g) {
   bool damaged = false;
   const LogitSource source = [&](const LogitRequest& request) -> std::span<float> {
@@ -50,7 +53,7 @@ Result<void> next_note(midinf_generator& g) {
     damaged = !std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
     return damaged ? std::span<float>{} : logits;
   };
-  while (true) {
+  for (int events = 0; events < kMostSilentEvents; ++events) {
     const Step step = next_event(g.generator, source);
     if (step == Step::kCancelled && damaged)
       return fail(ErrorCode::kCorrupt, "the model computes infinities or no numbers; download or convert it again");
@@ -61,6 +64,7 @@ Result<void> next_note(midinf_generator& g) {
     if (step == Step::kRecovery) g.taken_back_from = std::min(g.taken_back_from, g.generator.end_index());
     if (step == Step::kEvent && is_note(g.generator.history().back())) return {};
   }
+  return fail(ErrorCode::kNotFound, "there was no note in a window of silence; call again, or change the settings");
 }
 
 }  // namespace
