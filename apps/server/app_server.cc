@@ -1,6 +1,6 @@
-// cpp-httplib routes requests and writes answers. What it leaves open in this version is done here, before it sees a
-// request: it reads lines and headers of any length, waits for each byte anew, holds any number of connections, shares
-// its port with other programs (SO_REUSEPORT) and ends when accepting fails once.
+// cpp-httplib routes requests and writes answers. What its version 0.11 leaves open is done here, before it sees a
+// request: that reads lines and headers of any length, waits for each byte anew, holds any number of connections,
+// shares its port with other programs (SO_REUSEPORT) and ends when accepting fails once.
 #include "server/app_server.h"
 
 #include <arpa/inet.h>
@@ -17,6 +17,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -130,23 +132,27 @@ class Connection final : public httplib::Stream {
     }
   }
 
-  [[nodiscard]] bool is_readable() const override { return handed_ < head_.size(); }
-  [[nodiscard]] bool is_writable() const override { return true; }
-  ssize_t read(char* bytes, std::size_t size) override {
+  // The library's interface; which of these it asks for depends on its version, so none says override.
+  [[nodiscard]] bool is_readable() const { return handed_ < head_.size(); }
+  [[nodiscard]] bool is_writable() const { return true; }
+  [[nodiscard]] bool wait_readable() const { return is_readable(); }
+  [[nodiscard]] bool wait_writable() const { return true; }
+  [[nodiscard]] time_t duration() const { return 0; }
+  ssize_t read(char* bytes, std::size_t size) {
     const std::size_t count = std::min(size, head_.size() - handed_);
     std::memcpy(bytes, head_.data() + handed_, count);
     handed_ += count;
     return static_cast<ssize_t>(count);
   }
-  ssize_t write(const char* bytes, std::size_t size) override {
+  ssize_t write(const char* bytes, std::size_t size) {
     return send_all({bytes, size}) ? static_cast<ssize_t>(size) : -1;
   }
-  void get_remote_ip_and_port(std::string& ip, int& port) const override {
+  void get_remote_ip_and_port(std::string& ip, int& port) const {
     ip = "127.0.0.1";
     port = 0;
   }
-  void get_local_ip_and_port(std::string& ip, int& port) const override { get_remote_ip_and_port(ip, port); }
-  [[nodiscard]] socket_t socket() const override { return socket_.get(); }
+  void get_local_ip_and_port(std::string& ip, int& port) const { get_remote_ip_and_port(ip, port); }
+  [[nodiscard]] socket_t socket() const { return socket_.get(); }
 
  private:
   bool send_all(std::string_view bytes) {
@@ -275,10 +281,20 @@ class AppServer::Implementation : private httplib::Server {
         const auto with_range = [&](httplib::Request& request) {
           if (!head->range.empty()) request.headers.emplace("Range", head->range);
         };
-        if (!process_request(connection, last, closed, with_range) || last || closed) return;
+        if (!process(*this, connection, last, closed, with_range) || last || closed) return;
       }
     } catch (const std::exception&) {  // no memory for this client
     }
+  }
+
+  // From 0.18 on the library asks for the addresses too. A template, for only one of the two calls compiles.
+  template <class Self>
+  static bool process(Self& self, Connection& connection, bool last, bool& closed,
+                      const std::function<void(httplib::Request&)>& prepare) {
+    if constexpr (requires { self.process_request(connection, last, closed, prepare); })
+      return self.process_request(connection, last, closed, prepare);
+    else
+      return self.process_request(connection, "127.0.0.1", 0, "127.0.0.1", self.port_, last, closed, prepare);
   }
 
   void answer(const httplib::Request& request, httplib::Response& response) const {

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -323,7 +325,8 @@ TEST_F(AppServerTest, SlowClientsAreSentAway) {
   for (const Socket* socket : {&deaf, &deaf_too}) socket->send(head("GET /mini.gguf HTTP/1.1"));
   std::this_thread::sleep_for(100ms);
   EXPECT_EQ(fetch("/").status, 200);
-  EXPECT_LT(deaf.receive().size(), 30'000'000u);
+  // For that, one of the two had to go; the other goes at about the same time.
+  EXPECT_LT(std::min(deaf.receive().size(), deaf_too.receive().size()), 30'000'000u);
 }
 
 TEST_F(AppServerTest, ServesManyAtOnce) {
