@@ -12,6 +12,7 @@
 #include "info_command.h"
 #include "midi_commands.h"
 #include "score_command.h"
+#include "serve_command.h"
 #include "settings_options.h"
 #include "terminal.h"
 
@@ -165,6 +166,21 @@ Run add_info(CLI::App& command) {
   return [arguments] { return run_info(*arguments); };
 }
 
+Run add_serve(CLI::App& command) {
+  const auto arguments = std::make_shared<ServeArguments>();
+  command.add_option("--port", arguments->port, "the port on 127.0.0.1; 0 takes one that is free")
+      ->check(between(0, 65'535))
+      ->capture_default_str()
+      ->type_name("N");
+  command
+      .add_option("--app", arguments->app,
+                  "the built app; else MIDINFINITE_APP, else app beside the program or under share/midinfinite")
+      ->type_name("FOLDER");
+  command.add_flag("--open", arguments->open, "show it in the browser, where there is a desktop");
+  command.add_flag("--json", arguments->json, "report as JSON");
+  return [arguments] { return run_serve(*arguments); };
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -184,6 +200,8 @@ int main(int argc, char** argv) {
   add("score", "negative log-likelihood of music under a model, in nats", add_score);
   add("convert", "make a .gguf file of a checkpoint", add_convert);
   add("info", "say what a model file is", add_info);
+  add("serve", "serve the web app to the browsers of this machine until Ctrl-C", add_serve);
+  if (!kCanServe) commands.back().first->group("");  // not listed; typed, it says why
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // --help, --version

@@ -12,13 +12,13 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDefaultModel = "mini-q8_0.gguf";
 
+}  // namespace
+
 fs::path program_folder() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   return error ? fs::path(".") : program.parent_path();
 }
-
-}  // namespace
 
 Result<std::string> find_model(const std::string& asked) {
   if (!asked.empty()) return asked;
