@@ -69,7 +69,7 @@ class ScriptedStream implements Stream {
     const generatedTo = this.#beat * 0.25;
     return {
       playhead: this.#playhead, generatedTo, secondsAhead: generatedTo - this.#playhead, underruns: 0, recoveries: 0, givenUp: 0,
-      undoSteps: this.#undo.length, redoSteps: this.#redo.length, takes: this.#takes, settings: this.#settings,
+      undoSteps: this.#undo.length, redoSteps: this.#redo.length, takes: this.#takes.map((take) => ({ ...take })), settings: this.#settings,
       tokensPerSecond: 168 + 5 * Math.sin(this.#beat), start: this.#start,
     };
   }

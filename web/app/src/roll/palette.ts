@@ -42,7 +42,7 @@ export const LIGHT: RollTheme = {
   unwritten: '#e9ecf2b0',
   prompt: '#0b5fff0d',
   muted: '#d4d9e1',
-  glow: '#ffffff',
+  glow: '#0b1220',
   notes: ['#0f78c4', '#c46f00', '#0a8a63', '#cf3f5c', '#8354c9', '#94830a', '#2f55d4', '#b8431a', '#4f8a1b', '#b4439b', '#0a8792', '#806237'],
   drums: '#5b6675',
 };

@@ -20,7 +20,7 @@ export interface RollFrame {
 }
 
 export const RULER = 26;
-const GUTTER = 34;
+const GUTTER = 42;
 /** Fewest semitones in view: few notes should not become beams. */
 const FEWEST_PITCHES = 30;
 const DRUM_ROW = 11;
@@ -61,7 +61,7 @@ export class RollRenderer {
     this.#drawNotes(frame, first, last);
     this.#drawFuture(frame);
     this.#drawRuler(frame);
-    this.#drawPlayhead(frame, this.#x(heard));
+    if (notes.length > 0) this.#drawPlayhead(frame, this.#x(heard));
     return adapting;
   }
 
@@ -145,7 +145,7 @@ export class RollRenderer {
     c.fillStyle = theme.octave;
     c.fillRect(0, this.#drumTop() - 1, this.width, 1);
     c.fillStyle = theme.text;
-    c.fillText('Drum', GUTTER - 5, this.#drumTop() + (DRUM_ROWS * DRUM_ROW) / 2 + 3);
+    c.fillText('Drums', GUTTER - 7, this.#drumTop() + (DRUM_ROWS * DRUM_ROW) / 2 + 3);
     c.fillStyle = theme.line;
     for (let second = Math.max(0, Math.ceil(this.#start)); second < this.#timeAt(this.width); ++second) {
       const x = this.#x(second);
@@ -168,7 +168,7 @@ export class RollRenderer {
       const instrument = notes.instrument[i]!;
       const { left, top, width, height } = this.#box(notes, i);
       const colour = frame.silent(instrument) ? theme.muted : frame.colour(instrument);
-      const dim = frame.highlighted !== undefined && frame.highlighted !== instrument ? 0.22 : 1;
+      const dim = frame.highlighted !== undefined && frame.highlighted !== instrument ? 0.35 : 1;
       const radius = Math.min(3, height / 2, width / 2);
       c.fillStyle = c.strokeStyle = colour;
       c.beginPath();

@@ -9,7 +9,7 @@ export interface BundledPrompt {
 
 export const BUNDLED_PROMPTS: BundledPrompt[] = [
   {
-    title: 'Strawberry', file: 'strawberry', source: 'anticipation examples',
+    title: 'Strawberry', file: 'strawberry', source: 'anticipation',
     link: 'https://github.com/jthickstun/anticipation', licence: 'Apache-2.0',
   },
   { title: 'Pop song 1', file: 'pop909-001', source: 'POP909', link: 'https://github.com/music-x-lab/POP909-Dataset', licence: 'MIT' },

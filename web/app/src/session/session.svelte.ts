@@ -6,6 +6,7 @@ import type { FontProgress } from '../audio/font.ts';
 import { DEFAULT_STRIP, Player, type Strip } from '../audio/player.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import * as storage from './saved.ts';
+import { keepAwake } from './wake-lock.ts';
 
 export const MODEL_BYTES = __MODEL_BYTES__;
 /** Set once the model lies in this browser's storage: the next visit loads it without being asked. */
@@ -131,10 +132,12 @@ export class Session {
     if (!(await this.load())) return;
     if (this.#music === undefined) await this.#begin({});
     if (this.playing) this.player.play();
+    keepAwake(this.playing);
   }
 
   pause(): void {
     this.playing = false;
+    keepAwake(false);
     this.player.pause();
     void this.save();
   }
@@ -243,8 +246,7 @@ export class Session {
       return;
     }
     await this.#startOver({ prompt: this.prompt.notes });
-    const start = this.stream?.start ?? 0;
-    if (start > PROMPT_HEARD) this.seek(start - PROMPT_HEARD);
+    this.seek((this.stream?.start ?? 0) - PROMPT_HEARD);
   }
 
   /** Where the last visit ended. */
@@ -268,6 +270,7 @@ export class Session {
     if (!(await this.load())) return;
     await this.#begin(from);
     if (this.playing) this.player.play();
+    keepAwake(this.playing);
   }
 
   async #begin(from: { prompt?: Note[]; session?: Uint8Array }): Promise<void> {
@@ -285,12 +288,15 @@ export class Session {
       await old?.dispose();
       const music = await engine.createStream(from.session ? { session: from.session } : { settings: $state.snapshot(this.choices), prompt: from.prompt });
       this.#music = music;
-      this.#stopListening = music.onUpdate((update) => {
-        this.stream = update.state;
-        this.player.update(update);
-        this.#seen(update.notes);
-        // What the listener is choosing right now is newer than what the engine tells.
-        if (!this.#sending) this.#adopt(update.state.settings);
+      await new Promise<void>((first) => {
+        this.#stopListening = music.onUpdate((update) => {
+          this.stream = update.state;
+          this.player.update(update);
+          this.#seen(update.notes);
+          // What the listener is choosing right now is newer than what the engine tells.
+          if (!this.#sending) this.#adopt(update.state.settings);
+          first();
+        });
       });
     } catch (error) {
       this.playing = false;
