@@ -4,7 +4,7 @@ import { DRUMS } from '../music/general-midi.ts';
 import { NoteStore } from '../music/note-store.ts';
 import { fetchFont, type FontProgress } from './font.ts';
 import { Scheduler } from './scheduler.ts';
-import { Synth } from './synth.ts';
+import type { Synth } from './synth.ts';
 
 export interface Strip {
   /** 0..1 */
@@ -42,6 +42,8 @@ export class Player {
   async loadSounds(onProgress: (progress: FontProgress) => void): Promise<void> {
     if (this.#synth !== undefined) return;
     const font = await fetchFont(onProgress);
+    // Large, and of no use before the font is there.
+    const { Synth } = await import('./synth.ts');
     this.#synth = await Synth.create(this.#context, font, (instrument) => this.#volumeOf(instrument));
     this.#synth.output.setVolume(this.#masterVolume);
     for (const { instrument, pitch, velocity } of this.notes.notes(this.notes.firstAt(this.position))) {

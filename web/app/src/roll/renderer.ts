@@ -122,7 +122,8 @@ export class RollRenderer {
   #drawGround({ theme }: RollFrame): void {
     const c = this.#context;
     c.fillStyle = theme.background;
-    c.fillRect(0, 0, this.width, this.height);
+    // A canvas has whole pixels and may end a fraction beyond the page's.
+    c.fillRect(0, 0, this.width + 1, this.height + 1);
     const row = this.#row();
     c.font = '500 10px system-ui, sans-serif';
     c.textBaseline = 'middle';
