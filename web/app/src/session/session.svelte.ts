@@ -63,7 +63,10 @@ export class Session {
 
   readonly player = new Player();
   #engine: Engine | undefined;
+  #loading: Promise<boolean> = Promise.resolve(false);
   #music: Stream | undefined;
+  // Counts what was begun: a stream that comes after another was asked for is let go.
+  #begun = 0;
   #stopListening: () => void = () => {};
   #lastPlayed = new Map<number, number>();
   // Settings wait here while the engine is still busy with earlier ones: a dragged slider sends what is newest.
@@ -87,8 +90,13 @@ export class Session {
 
   // ---- loading
 
-  async load(): Promise<boolean> {
-    if (this.phase !== 'idle') return this.phase === 'ready';
+  /** Whether the engine is there; whoever asks while it is being loaded waits for it. */
+  load(): Promise<boolean> {
+    if (this.phase === 'idle') this.#loading = this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<boolean> {
     this.phase = 'loading';
     this.failure = undefined;
     try {
@@ -130,7 +138,7 @@ export class Session {
     this.player.unlock();
     this.playing = true;
     if (!(await this.load())) return;
-    if (this.#music === undefined) await this.#begin({});
+    if (this.#music === undefined && this.#begun === 0) await this.#begin({});
     if (this.playing) this.player.play();
     keepAwake(this.playing);
   }
@@ -276,6 +284,7 @@ export class Session {
   async #begin(from: { prompt?: Note[]; session?: Uint8Array }): Promise<void> {
     const engine = this.#engine;
     if (engine === undefined) return;
+    const mine = ++this.#begun;
     this.#stopListening();
     const old = this.#music;
     this.#music = undefined;
@@ -287,6 +296,7 @@ export class Session {
     try {
       await old?.dispose();
       const music = await engine.createStream(from.session ? { session: from.session } : { settings: $state.snapshot(this.choices), prompt: from.prompt });
+      if (mine !== this.#begun) return void music.dispose();
       this.#music = music;
       await new Promise<void>((first) => {
         this.#stopListening = music.onUpdate((update) => {
@@ -299,7 +309,7 @@ export class Session {
         });
       });
     } catch (error) {
-      this.playing = false;
+      this.#begun = 0;
       this.#fail(error, 'The music could not begin');
     }
   }
