@@ -51,10 +51,6 @@ export class Player {
     }
   }
 
-  get ready(): boolean {
-    return this.#synth !== undefined;
-  }
-
   /** Music that is heard now, for pictures: behind the scheduler by what the output takes. */
   get heard(): number {
     const latency = this.#scheduler.state === 'playing' ? (this.#context.outputLatency || 0) * this.#speed : 0;
@@ -71,6 +67,10 @@ export class Player {
 
   get underruns(): number {
     return this.#scheduler.underruns;
+  }
+
+  get stopped(): boolean {
+    return this.#scheduler.state === 'stopped';
   }
 
   /** Play is on, but there is nothing to play yet. */

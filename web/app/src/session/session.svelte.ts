@@ -250,7 +250,8 @@ export class Session {
       if (notes.length === 0) throw new Error('it has no notes');
       this.prompt = { name, notes, whole: notes.length === all.length ? bytes : undefined };
     } catch (error) {
-      this.#tell(error, `“${name}” could not be read`);
+      this.playing = this.#music !== undefined && !this.player.stopped;
+      this.tell(describeFailure(error, `“${name}” could not be read`).what, 'Try another MIDI file.');
       return;
     }
     await this.#startOver({ prompt: this.prompt.notes });
