@@ -166,7 +166,8 @@ export async function load(options: LoadOptions): Promise<Engine> {
   const steps = location.search.includes('slow') ? 200 : 10;
   for (let i = 0; i <= steps; ++i) {
     await wait(40);
-    options.onProgress?.({ phase: i < steps ? 'download' : 'load', done: (58994976 * i) / steps, total: 58994976 });
+    if (options.signal?.aborted) throw Object.assign(new Error('cancelled'), { code: 'cancelled' });
+    options.onProgress?.({ phase: i === steps ? 'load' : location.search.includes('slow') ? 'download' : 'stored', done: (58994976 * i) / steps, total: 58994976 });
     if (location.search.includes('fail') && i > steps / 2) {
       throw Object.assign(new Error('the model could not be fetched'), { code: 'i/o' });
     }

@@ -64,6 +64,7 @@ export class Session {
   readonly player = new Player();
   #engine: Engine | undefined;
   #loading: Promise<boolean> = Promise.resolve(false);
+  #cancel = new AbortController();
   #music: Stream | undefined;
   // Counts what was begun: a stream that comes after another was asked for is let go.
   #begun = 0;
@@ -99,21 +100,36 @@ export class Session {
   async #load(): Promise<boolean> {
     this.phase = 'loading';
     this.failure = undefined;
+    this.#cancel = new AbortController();
     try {
       this.#engine ??= await load({
         model: { url: new URL('models/mini-q8_0.gguf', document.baseURI).href, sha256: __MODEL_SHA256__, bytes: MODEL_BYTES },
-        onProgress: (progress) => (this.progress = progress),
+        onProgress: (progress) => {
+          this.progress = progress;
+          // The stored model is gone: so much is not fetched before somebody asks for music.
+          if (progress.phase === 'download' && !this.playing) this.#cancel.abort();
+        },
+        signal: this.#cancel.signal,
       });
       this.threads = this.#engine.model.threads;
       this.build = this.#engine.model.build;
       localStorage.setItem(LOADED_BEFORE, 'yes');
     } catch (error) {
-      this.#fail(error, 'The model could not be loaded');
+      this.progress = undefined;
+      if (!this.#cancel.signal.aborted) this.#fail(error, 'The model could not be loaded');
+      else if (this.playing) return this.#load();
+      this.phase = 'idle';
       return false;
     }
     this.phase = 'ready';
     void this.#loadSounds();
     return true;
+  }
+
+  /** What was fetched so far is kept. */
+  cancelLoading(): void {
+    this.playing = false;
+    this.#cancel.abort();
   }
 
   async #loadSounds(): Promise<void> {
@@ -444,7 +460,6 @@ export class Session {
 
   #fail(error: unknown, doing: string): void {
     this.failure = describeFailure(error, doing);
-    if (this.phase === 'loading') this.phase = 'idle';
     this.playing = false;
   }
 }
