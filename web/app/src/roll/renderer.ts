@@ -8,6 +8,8 @@ export interface RollFrame {
   notes: NoteStore;
   /** Seconds of music: what is heard now, up to where it is written, and where the prompt ends. */
   heard: number;
+  /** The moment at the playhead's place: what is heard, unless the listener looks elsewhere. */
+  view: number;
   writtenTo: number;
   promptEnd: number;
   theme: RollTheme;
@@ -79,17 +81,22 @@ export class RollRenderer {
     return Math.max(0, this.#timeAt(x));
   }
 
-  #place({ heard, still }: RollFrame): void {
+  /** What so many pixels are in seconds. */
+  seconds(pixels: number): number {
+    return pixels / this.#perSecond;
+  }
+
+  #place({ heard, view, still }: RollFrame): void {
     const span = this.width - GUTTER;
     this.#perSecond = Math.min(96, Math.max(44, span / 13));
     // Room for what is generated ahead, right of the playhead.
     const future = Math.min(5.2 * this.#perSecond, span * 0.58);
     const past = (span - future) / this.#perSecond;
-    if (still) {
+    if (still && view === heard) {
       const page = span / this.#perSecond - 5;
       this.#start = Math.floor(heard / page) * page - 0.5;
     } else {
-      this.#start = heard - past;
+      this.#start = view - past;
     }
   }
 
@@ -244,6 +251,7 @@ export class RollRenderer {
   }
 
   #drawPlayhead({ theme }: RollFrame, x: number): void {
+    if (x < GUTTER) return;
     const c = this.#context;
     c.fillStyle = theme.playhead;
     c.fillRect(Math.round(x) - 0.75, RULER - 6, 1.5, this.height - RULER + 6);
