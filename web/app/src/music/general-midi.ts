@@ -22,7 +22,7 @@ Guitar fret noise|Breath noise|Seashore|Bird tweet|Telephone|Helicopter|Applause
   .split('\n')
   .flatMap((line) => line.split('|'));
 
-export const FAMILIES = ['Piano', 'Chromatic percussion', 'Organ', 'Guitar', 'Bass', 'Strings', 'Ensemble', 'Brass', 'Reed', 'Pipe',
+const FAMILIES = ['Piano', 'Chromatic percussion', 'Organ', 'Guitar', 'Bass', 'Strings', 'Ensemble', 'Brass', 'Reed', 'Pipe',
   'Synth lead', 'Synth pad', 'Synth effects', 'World', 'Percussive', 'Sound effects'] as const;
 
 export function instrumentName(instrument: number): string {

@@ -15,6 +15,8 @@ const SAVE_EVERY_MS = 10_000;
 const POLL_MS = 100;
 /** Instruments keep their mixer strip so long after their last note, in seconds of music. */
 const STRIP_STAYS = 20;
+export const TAKES = 3;
+export const TAKE_SECONDS = 8;
 /** Prompts are heard from so many seconds before new music begins. */
 const PROMPT_HEARD = 8;
 
@@ -22,7 +24,6 @@ export type Choices = Pick<Settings, 'seed' | 'ensemble' | 'temperature' | 'topP
 
 interface Prompt {
   name: string;
-  notes: Note[];
   /** The file, where all of it was taken: an export keeps its own events. */
   whole: Uint8Array<ArrayBuffer> | undefined;
 }
@@ -194,9 +195,9 @@ export class Session {
     if (music !== undefined && (this.stream?.redoSteps ?? 0) > 0) void this.#move(() => music.redo());
   }
 
-  startTakes(count: number, seconds: number): void {
+  startTakes(): void {
     const music = this.#music;
-    if (music !== undefined) void this.#move(() => music.startTakes(count, seconds));
+    if (music !== undefined) void this.#move(() => music.startTakes(TAKES, TAKE_SECONDS));
   }
 
   acceptTake(id: number): void {
@@ -260,17 +261,19 @@ export class Session {
     this.player.unlock();
     this.playing = true;
     if (!(await this.load()) || this.#engine === undefined) return;
+    let from: Note[];
     try {
       const all = await this.#engine.readMidi(bytes);
       const notes = all.filter((note) => note.onset < seconds);
       if (notes.length === 0) throw new Error('it has no notes');
-      this.prompt = { name, notes, whole: notes.length === all.length ? bytes : undefined };
+      from = notes;
+      this.prompt = { name, whole: notes.length === all.length ? bytes : undefined };
     } catch (error) {
       this.playing = this.#music !== undefined && !this.player.stopped;
       this.tell(describeFailure(error, `“${name}” could not be read`).what, 'Try another MIDI file.');
       return;
     }
-    await this.#startOver({ prompt: this.prompt.notes });
+    await this.#startOver({ prompt: from });
     this.seek((this.stream?.start ?? 0) - PROMPT_HEARD);
   }
 
@@ -284,7 +287,7 @@ export class Session {
     this.scale = saved.scale;
     for (const [instrument, strip] of saved.strips) this.strips.set(instrument, strip);
     this.player.setStrips(this.strips);
-    this.prompt = saved.prompt === undefined ? undefined : { ...saved.prompt, notes: [] };
+    this.prompt = saved.prompt;
     this.player.unlock();
     await this.#startOver({ session: saved.stream });
     this.seek(saved.position);
@@ -346,7 +349,7 @@ export class Session {
         transpose: this.transpose,
         strips: [...this.strips].map(([instrument, strip]) => [instrument, { ...strip }]),
         scale: this.scale,
-        prompt: this.prompt && { name: this.prompt.name, whole: this.prompt.whole },
+        prompt: this.prompt,
       });
     } catch {
       // A full or forbidden storage costs the way back after a reload, and nothing else.
