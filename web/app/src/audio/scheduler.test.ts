@@ -1,0 +1,147 @@
+import { beforeEach, expect, test } from 'vitest';
+import type { Note } from 'midinfinite';
+import { NoteStore } from '../music/note-store.ts';
+import { Scheduler, type Sink } from './scheduler.ts';
+
+interface Message {
+  what: 'on' | 'off';
+  key: number;
+  time: number;
+}
+
+let store: NoteStore;
+let messages: Message[];
+let silences: number[];
+let scheduler: Scheduler;
+
+beforeEach(() => {
+  store = new NoteStore();
+  messages = [];
+  silences = [];
+  const sink: Sink = {
+    noteOn: (_channel, key, _velocity, time) => messages.push({ what: 'on', key, time }),
+    noteOff: (_channel, key, time) => messages.push({ what: 'off', key, time }),
+    assign: () => {},
+    silence: (now, last) => {
+      silences.push(now);
+      return Math.max(now, last) + 0.02;
+    },
+  };
+  scheduler = new Scheduler(store, sink);
+});
+
+function note(event: number, onset: number, duration: number, pitch: number): Note {
+  return { event, onset, duration, instrument: 0, pitch, velocity: 80 };
+}
+function give(from: number, generatedTo: number, now: number, ...notes: Note[]): void {
+  store.apply({ from, notes });
+  scheduler.replaced(from, generatedTo, now);
+}
+function run(from: number, to: number): void {
+  for (let now = from; now < to; now += 0.025) scheduler.tick(now);
+}
+const ons = () => messages.filter((m) => m.what === 'on');
+
+test('hands notes over ahead of their time, each once, and ends each', () => {
+  give(0, 4, 0, note(0, 0, 0.5, 60), note(1, 1, 0.5, 62));
+  scheduler.play();
+  scheduler.tick(10);
+  expect(ons()).toEqual([{ what: 'on', key: 60, time: 10.02 }]);
+  run(10.025, 10.9);
+  expect(ons()).toHaveLength(1);
+  run(10.9, 12);
+  expect(ons()[1]!.time).toBeCloseTo(11.02);
+  expect(messages.filter((m) => m.what === 'off').map((m) => m.time)).toEqual([10.52, 11.52].map((t) => expect.closeTo(t)));
+});
+
+test('a note replaced before it was handed over never sounds', () => {
+  give(0, 4, 0, note(0, 0, 0.5, 60), note(1, 1, 0.5, 62));
+  scheduler.play();
+  run(0, 0.5);
+  give(1, 4, 0.5, note(1, 1, 0.5, 70));
+  run(0.5, 2);
+  expect(ons().map((m) => m.key)).toEqual([60, 70]);
+  expect(silences).toEqual([]);
+});
+
+test('a note replaced after it was handed over and before it sounds is silenced', () => {
+  give(0, 4, 0, note(0, 0, 0.2, 60), note(1, 1, 0.5, 62));
+  scheduler.play();
+  run(0, 0.96);
+  expect(ons().map((m) => m.key)).toEqual([60, 62]);
+  give(1, 4, 0.96, note(1, 1, 0.5, 70));
+  expect(silences).toEqual([0.96]);
+  run(0.96, 2);
+  expect(ons().map((m) => m.key)).toEqual([60, 62, 70]);
+});
+
+test('a sounding note that is replaced ends at once', () => {
+  give(0, 8, 0, note(0, 0, 6, 60));
+  scheduler.play();
+  run(0, 1);
+  give(0, 8, 1);
+  expect(messages.at(-1)).toEqual({ what: 'off', key: 60, time: 1 });
+});
+
+test('a key struck again is let go first, and the earlier end does not cut the later note', () => {
+  give(0, 8, 0, note(0, 0, 3, 60), note(1, 1, 3, 60));
+  scheduler.play();
+  run(0, 5);
+  expect(messages.map((m) => m.what)).toEqual(['on', 'off', 'on', 'off']);
+  expect(messages[1]!.time).toBeCloseTo(1.02);
+  expect(messages[3]!.time).toBeCloseTo(4.02);
+});
+
+test('running dry is silent, counted once, holds the clock and loses nothing', () => {
+  give(0, 1, 0, note(0, 0, 5, 60));
+  scheduler.play();
+  run(0, 3);
+  expect(scheduler.underruns).toBe(1);
+  expect(scheduler.position(3)).toBe(1);
+  expect(messages.at(-1)!.what).toBe('off');
+  give(1, 4, 3, note(1, 1.1, 0.5, 64));
+  run(3, 4);
+  expect(scheduler.underruns).toBe(1);
+  expect(ons().map((m) => m.key)).toEqual([60, 60, 64]);
+});
+
+test('waiting for the first music is no underrun', () => {
+  scheduler.play();
+  run(0, 2);
+  expect(scheduler.underruns).toBe(0);
+});
+
+test('pause leaves nothing sounding and play strikes long notes again', () => {
+  give(0, 8, 0, note(0, 0, 4, 60));
+  scheduler.play();
+  run(0, 1);
+  scheduler.pause(1);
+  expect(silences).toEqual([1]);
+  run(1, 2);
+  expect(ons()).toHaveLength(1);
+  expect(scheduler.position(2)).toBeCloseTo(0.98);
+  scheduler.play();
+  run(2, 2.1);
+  expect(ons()).toHaveLength(2);
+});
+
+test('at any speed no more music is handed over than what can no longer change', () => {
+  for (const speed of [0.25, 1, 4]) {
+    scheduler.seek(0, 0);
+    scheduler.setSpeed(speed, 0);
+    scheduler.play();
+    give(0, 20, 0);
+    run(0, 1);
+    expect(scheduler.frontier - scheduler.position(1)).toBeLessThanOrEqual(0.2 + 1e-9);
+    scheduler.pause(1);
+  }
+});
+
+test('transpose acts on the next note, and ends are of the key that was struck', () => {
+  give(0, 8, 0, note(0, 0, 2, 60), note(1, 1, 0.5, 61));
+  scheduler.play();
+  run(0, 0.5);
+  scheduler.setTranspose(2);
+  run(0.5, 3);
+  expect(messages.map((m) => [m.what, m.key])).toEqual([['on', 60], ['on', 63], ['off', 63], ['off', 60]]);
+});

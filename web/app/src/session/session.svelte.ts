@@ -1,0 +1,476 @@
+// One listener's session: the engine, the stream that plays, and what the page shows of them. The page calls it and
+// reads its fields; nothing else talks to the engine.
+import { load, type Engine, type LoadProgress, type Note, type Settings, type Stream, type StreamState } from 'midinfinite';
+import { SvelteMap } from 'svelte/reactivity';
+import type { FontProgress } from '../audio/font.ts';
+import { DEFAULT_STRIP, Player, type Strip } from '../audio/player.ts';
+import { describeFailure, type Failure } from './failure.ts';
+import * as storage from './saved.ts';
+import { keepAwake } from './wake-lock.ts';
+
+export const MODEL_BYTES = __MODEL_BYTES__;
+/** Set once the model lies in this browser's storage: the next visit loads it without being asked. */
+const LOADED_BEFORE = 'loaded-before';
+const SAVE_EVERY_MS = 10_000;
+const POLL_MS = 100;
+/** Instruments keep their mixer strip so long after their last note, in seconds of music. */
+const STRIP_STAYS = 20;
+export const TAKES = 3;
+export const TAKE_SECONDS = 8;
+/** Prompts are heard from so many seconds before new music begins. */
+const PROMPT_HEARD = 8;
+
+export type Choices = Pick<Settings, 'seed' | 'ensemble' | 'temperature' | 'topP' | 'density' | 'frequencyPenalty' | 'scale'>;
+
+interface Prompt {
+  name: string;
+  /** The file, where all of it was taken: an export keeps its own events. */
+  whole: Uint8Array<ArrayBuffer> | undefined;
+}
+
+export class Session {
+  phase = $state<'idle' | 'loading' | 'ready'>('idle');
+  progress = $state.raw<LoadProgress | undefined>();
+  sounds = $state.raw<FontProgress | undefined>();
+  soundsReady = $state(false);
+  /** Stops everything until it is dealt with. */
+  failure = $state.raw<Failure | undefined>();
+  /** Passes by itself. */
+  notice = $state.raw<Failure | undefined>();
+  playing = $state(false);
+  waiting = $state(false);
+  position = $state(0);
+  underruns = $state(0);
+  stream = $state.raw<StreamState | undefined>();
+  choices = $state<Choices>({
+    seed: randomSeed(), ensemble: [], temperature: 1, topP: 0.98, density: 0, frequencyPenalty: 0, scale: 0xfff,
+  });
+  /** As it was chosen: relative keys have one mask. */
+  scale = $state.raw<{ root: number; mode: number } | undefined>();
+  speed = $state(1);
+  transpose = $state(0);
+  volume = $state(Number(localStorage.getItem('volume') ?? 0.8));
+  strips = new SvelteMap<number, Strip>();
+  /** In the order in which they first played: their colours. */
+  order = $state.raw<number[]>([]);
+  /** Those with a strip in the mixer. */
+  present = $state.raw<number[]>([]);
+  sounding = $state.raw<ReadonlySet<number>>(new Set());
+  notesPerSecond = $state(0);
+  prompt = $state.raw<Prompt | undefined>();
+  saved = $state.raw<storage.Saved | undefined>();
+  threads = $state(0);
+  build = $state('');
+
+  readonly player = new Player();
+  #engine: Engine | undefined;
+  #loading: Promise<boolean> = Promise.resolve(false);
+  #cancel = new AbortController();
+  #music: Stream | undefined;
+  // Counts what was begun: a stream that comes after another was asked for is let go.
+  #begun = 0;
+  #stopListening: () => void = () => {};
+  #lastPlayed = new Map<number, number>();
+  // Settings wait here while the engine is still busy with earlier ones: a dragged slider sends what is newest.
+  #unsent: { settings: Partial<Settings>; amend: boolean } | undefined;
+  #sending = false;
+  // While the engine moves the playhead, the player must not report the old one.
+  #moving = 0;
+  #noticeTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    this.player.setMasterVolume(this.volume);
+    this.player.onAdvance = (frontier) => {
+      if (this.#moving === 0) this.#music?.advance(frontier);
+    };
+    setInterval(() => this.#poll(), POLL_MS);
+    setInterval(() => this.playing && void this.save(), SAVE_EVERY_MS);
+    document.addEventListener('visibilitychange', () => document.hidden && void this.save());
+    void storage.restore().then((saved) => (this.saved = saved), () => {});
+    if (localStorage.getItem(LOADED_BEFORE) !== null) void this.load();
+  }
+
+  // ---- loading
+
+  /** Whether the engine is there; whoever asks while it is being loaded waits for it. */
+  load(): Promise<boolean> {
+    if (this.phase === 'idle') this.#loading = this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<boolean> {
+    this.phase = 'loading';
+    this.failure = undefined;
+    this.#cancel = new AbortController();
+    try {
+      this.#engine ??= await load({
+        model: { url: new URL('models/mini-q8_0.gguf', document.baseURI).href, sha256: __MODEL_SHA256__, bytes: MODEL_BYTES },
+        onProgress: (progress) => {
+          this.progress = progress;
+          // The stored model is gone: so much is not fetched before somebody asks for music.
+          if (progress.phase === 'download' && !this.playing) this.#cancel.abort();
+        },
+        signal: this.#cancel.signal,
+      });
+      this.threads = this.#engine.model.threads;
+      this.build = this.#engine.model.build;
+      localStorage.setItem(LOADED_BEFORE, 'yes');
+    } catch (error) {
+      this.progress = undefined;
+      if (!this.#cancel.signal.aborted) this.#fail(error, 'The model could not be loaded');
+      else if (this.playing) return this.#load();
+      this.phase = 'idle';
+      return false;
+    }
+    this.phase = 'ready';
+    void this.#loadSounds();
+    return true;
+  }
+
+  /** What was fetched so far is kept. */
+  cancelLoading(): void {
+    this.playing = false;
+    this.#cancel.abort();
+  }
+
+  async #loadSounds(): Promise<void> {
+    try {
+      await this.player.loadSounds((progress) => (this.sounds = progress));
+      this.soundsReady = true;
+    } catch (error) {
+      this.#fail(error, 'The sounds could not be loaded');
+    }
+  }
+
+  retry(): void {
+    this.failure = undefined;
+    if (this.phase === 'ready' && !this.soundsReady) void this.#loadSounds();
+    else void this.play();
+  }
+
+  // ---- playing
+
+  async play(): Promise<void> {
+    // Before anything is awaited: the tap unlocks audio only while it is handled.
+    this.player.unlock();
+    this.playing = true;
+    if (!(await this.load())) return;
+    if (this.#music === undefined && this.#begun === 0) await this.#begin({});
+    if (this.playing) this.player.play();
+    keepAwake(this.playing);
+  }
+
+  pause(): void {
+    this.playing = false;
+    keepAwake(false);
+    this.player.pause();
+    void this.save();
+  }
+
+  toggle(): void {
+    if (this.playing) this.pause();
+    else void this.play();
+  }
+
+  seek(to: number): void {
+    const music = this.#music;
+    if (music === undefined || this.stream === undefined) return;
+    const target = Math.max(0, Math.min(to, this.stream.generatedTo - 0.1));
+    void this.#move(() => music.seek(target), target);
+  }
+
+  /** Other music from here on. */
+  again(): void {
+    const music = this.#music;
+    if (music !== undefined) void this.#move(() => music.again());
+  }
+
+  undo(): void {
+    const music = this.#music;
+    if (music !== undefined && (this.stream?.undoSteps ?? 0) > 0) void this.#move(() => music.undo());
+  }
+
+  redo(): void {
+    const music = this.#music;
+    if (music !== undefined && (this.stream?.redoSteps ?? 0) > 0) void this.#move(() => music.redo());
+  }
+
+  startTakes(): void {
+    const music = this.#music;
+    if (music !== undefined) void this.#move(() => music.startTakes(TAKES, TAKE_SECONDS));
+  }
+
+  acceptTake(id: number): void {
+    const music = this.#music;
+    if (music !== undefined) void this.#move(() => music.acceptTake(id));
+  }
+
+  dropTakes(): void {
+    const music = this.#music;
+    if (music !== undefined) void this.#move(() => music.dropTakes());
+  }
+
+  // ---- choices
+
+  /** `amend`: part of the change before, as while a slider is dragged. */
+  change(settings: Partial<Choices>, amend = false): void {
+    Object.assign(this.choices, settings);
+    if (this.#music === undefined) return;
+    const before = this.#unsent;
+    this.#unsent = { settings: { ...before?.settings, ...settings }, amend: amend && (before?.amend ?? true) };
+    void this.#send();
+  }
+
+  setSpeed(speed: number): void {
+    this.speed = speed;
+    this.player.setSpeed(speed);
+  }
+
+  setTranspose(semitones: number): void {
+    this.transpose = semitones;
+    this.player.setTranspose(semitones);
+  }
+
+  setVolume(volume: number): void {
+    this.volume = volume;
+    localStorage.setItem('volume', String(volume));
+    this.player.setMasterVolume(volume);
+  }
+
+  setStrip(instrument: number, change: Partial<Strip>): void {
+    this.strips.set(instrument, { ...this.strip(instrument), ...change });
+    this.player.setStrips(this.strips);
+  }
+
+  strip(instrument: number): Strip {
+    return this.strips.get(instrument) ?? DEFAULT_STRIP;
+  }
+
+  // ---- beginnings
+
+  /** A new piece from nothing, under the choices as they are and another seed. */
+  async startNew(): Promise<void> {
+    this.player.unlock();
+    this.prompt = undefined;
+    this.choices.seed = randomSeed();
+    await this.#startOver({});
+  }
+
+  /** Goes on from a file; from its first `seconds` if they are fewer than it has. */
+  async startFrom(name: string, bytes: Uint8Array<ArrayBuffer>, seconds: number): Promise<void> {
+    this.player.unlock();
+    this.playing = true;
+    if (!(await this.load()) || this.#engine === undefined) return;
+    let from: Note[];
+    try {
+      const all = await this.#engine.readMidi(bytes);
+      const notes = all.filter((note) => note.onset < seconds);
+      if (notes.length === 0) throw new Error('it has no notes');
+      from = notes;
+      this.prompt = { name, whole: notes.length === all.length ? bytes : undefined };
+    } catch (error) {
+      this.playing = this.#music !== undefined && !this.player.stopped;
+      this.tell(describeFailure(error, `“${name}” could not be read`).what, 'Try another MIDI file.');
+      return;
+    }
+    await this.#startOver({ prompt: from });
+    this.seek((this.stream?.start ?? 0) - PROMPT_HEARD);
+  }
+
+  /** Where the last visit ended. */
+  async continueSaved(): Promise<void> {
+    const saved = this.saved;
+    if (saved === undefined) return;
+    this.saved = undefined;
+    this.setSpeed(saved.speed);
+    this.setTranspose(saved.transpose);
+    this.scale = saved.scale;
+    for (const [instrument, strip] of saved.strips) this.strips.set(instrument, strip);
+    this.player.setStrips(this.strips);
+    this.prompt = saved.prompt;
+    this.player.unlock();
+    await this.#startOver({ session: saved.stream });
+    this.seek(saved.position);
+  }
+
+  async #startOver(from: { prompt?: Note[]; session?: Uint8Array }): Promise<void> {
+    this.playing = true;
+    if (!(await this.load())) return;
+    await this.#begin(from);
+    if (this.playing) this.player.play();
+    keepAwake(this.playing);
+  }
+
+  async #begin(from: { prompt?: Note[]; session?: Uint8Array }): Promise<void> {
+    const engine = this.#engine;
+    if (engine === undefined) return;
+    const mine = ++this.#begun;
+    this.#stopListening();
+    const old = this.#music;
+    this.#music = undefined;
+    this.saved = undefined;
+    this.player.clear();
+    this.order = [];
+    this.present = [];
+    this.#lastPlayed.clear();
+    try {
+      await old?.dispose();
+      const music = await engine.createStream(from.session ? { session: from.session } : { settings: $state.snapshot(this.choices), prompt: from.prompt });
+      if (mine !== this.#begun) return void music.dispose();
+      this.#music = music;
+      await new Promise<void>((first) => {
+        this.#stopListening = music.onUpdate((update) => {
+          this.stream = update.state;
+          this.player.update(update);
+          this.#seen(update.notes);
+          // What the listener is choosing right now is newer than what the engine tells.
+          if (!this.#sending) this.#adopt(update.state.settings);
+          first();
+        });
+      });
+    } catch (error) {
+      this.#begun = 0;
+      this.#fail(error, 'The music could not begin');
+    }
+  }
+
+  // ---- keeping
+
+  async save(): Promise<void> {
+    const music = this.#music;
+    if (music === undefined) return;
+    try {
+      const bytes = await music.save();
+      await storage.store({
+        stream: new Uint8Array(bytes),
+        savedAt: Date.now(),
+        position: this.player.position,
+        speed: this.speed,
+        transpose: this.transpose,
+        strips: [...this.strips].map(([instrument, strip]) => [instrument, { ...strip }]),
+        scale: this.scale,
+        prompt: this.prompt,
+      });
+    } catch {
+      // A full or forbidden storage costs the way back after a reload, and nothing else.
+    }
+  }
+
+  async forgetSaved(): Promise<void> {
+    this.saved = undefined;
+    await storage.forget().catch(() => {});
+  }
+
+  /** Everything heard and generated so far, as a Standard MIDI File. */
+  async exportMidi(): Promise<Uint8Array | undefined> {
+    if (this.#engine === undefined || this.stream === undefined) return undefined;
+    const whole = this.prompt?.whole;
+    const { notes } = this.player;
+    try {
+      const made = [...notes.notes(whole === undefined ? 0 : notes.firstAt(this.stream.start))];
+      return await this.#engine.writeMidi(made, whole);
+    } catch (error) {
+      this.#tell(error, 'The MIDI file could not be written');
+      return undefined;
+    }
+  }
+
+  tell(what: string, advice = ''): void {
+    clearTimeout(this.#noticeTimer);
+    this.notice = { what, advice };
+    this.#noticeTimer = setTimeout(() => (this.notice = undefined), 7000);
+  }
+
+  // ---- inside
+
+  async #send(): Promise<void> {
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      while (this.#unsent !== undefined && this.#music !== undefined) {
+        const { settings, amend } = this.#unsent;
+        this.#unsent = undefined;
+        // The choices are proxies of Svelte's, which cannot cross to a worker.
+        await this.#music.change($state.snapshot(settings), amend);
+      }
+    } catch (error) {
+      this.#tell(error, 'This setting was not taken');
+    } finally {
+      this.#sending = false;
+    }
+    if (this.stream !== undefined) this.#adopt(this.stream.settings);
+  }
+
+  #adopt({ seed, ensemble, temperature, topP, density, frequencyPenalty, scale }: Settings): void {
+    Object.assign(this.choices, { seed, ensemble, temperature, topP, density, frequencyPenalty, scale });
+  }
+
+  /** Does what may put the engine's playhead elsewhere, and takes the player there. */
+  async #move(act: () => Promise<void>, to?: number): Promise<void> {
+    ++this.#moving;
+    try {
+      await act();
+    } catch (error) {
+      this.#tell(error, 'That was not possible');
+      return;
+    } finally {
+      --this.#moving;
+    }
+    const there = to ?? this.stream?.playhead;
+    if (there !== undefined && Math.abs(there - this.player.frontier) > 0.5) this.player.seek(there);
+  }
+
+  #seen(notes: Note[]): void {
+    let news = false;
+    for (const { instrument, onset } of notes) {
+      this.#lastPlayed.set(instrument, Math.max(onset, this.#lastPlayed.get(instrument) ?? 0));
+      if (!this.order.includes(instrument)) {
+        this.order = [...this.order, instrument];
+        news = true;
+      }
+    }
+    if (news) this.#poll();
+  }
+
+  #poll(): void {
+    this.position = this.player.heard;
+    this.waiting = this.player.waiting;
+    this.underruns = this.player.underruns;
+    const { notes } = this.player;
+    const here = this.position;
+    const sounding = new Set<number>();
+    if (this.playing) {
+      const last = notes.firstAt(here);
+      for (let i = notes.firstAt(here - notes.longest); i < last; ++i) {
+        // A struck drum has no length to speak of; its light should still be seen.
+        if (Math.max(notes.end[i]!, notes.onset[i]! + 0.12) > here) sounding.add(notes.instrument[i]!);
+      }
+    }
+    if (!sameMembers(sounding, this.sounding)) this.sounding = sounding;
+    const present = this.order.filter(
+      (instrument) => this.strips.has(instrument) || (this.#lastPlayed.get(instrument) ?? 0) > here - STRIP_STAYS,
+    );
+    if (present.length !== this.present.length || present.some((one, i) => one !== this.present[i])) this.present = present;
+    const since = Math.max(0, here - 20);
+    const span = (this.stream?.generatedTo ?? 0) - since;
+    this.notesPerSecond = span > 1 ? (notes.length - notes.firstAt(since)) / span : 0;
+  }
+
+  #tell(error: unknown, doing: string): void {
+    const { what, advice } = describeFailure(error, doing);
+    this.tell(what, advice);
+  }
+
+  #fail(error: unknown, doing: string): void {
+    this.failure = describeFailure(error, doing);
+    this.playing = false;
+  }
+}
+
+function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! % 1_000_000;
+}
+
+function sameMembers(one: ReadonlySet<number>, other: ReadonlySet<number>): boolean {
+  return one.size === other.size && [...one].every((member) => other.has(member));
+}

@@ -1,0 +1,115 @@
+// The built app in Chromium: it plays, stops, exports, survives a reload, and keeps its policy and its accessibility.
+// Run after `npm run build`; CHROMIUM names another browser binary, DIST another build.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { preview, type PreviewServer } from 'vite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+const axe = readFileSync(resolve(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
+const SECONDS = 1000;
+
+let server: PreviewServer;
+let browser: Browser;
+let address: string;
+
+beforeAll(async () => {
+  server = await preview({ root, logLevel: 'silent', preview: { port: 0 }, build: { outDir: process.env.DIST ?? 'dist' } });
+  address = server.resolvedUrls!.local[0]!;
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-background-networking'],
+  });
+}, 60 * SECONDS);
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** A page whose output is measured, and what it complained about. */
+async function open(options: Parameters<Browser['newContext']>[0] = {}): Promise<{ page: Page; complaints: string[] }> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(address) && !request.url().startsWith('blob:')) complaints.push(`left the origin: ${request.url()}`);
+  });
+  await page.addInitScript(() => {
+    const connect = AudioNode.prototype.connect as (this: AudioNode, ...all: unknown[]) => AudioNode;
+    AudioNode.prototype.connect = function (this: AudioNode, ...all: unknown[]) {
+      if (all[0] instanceof AudioDestinationNode) {
+        const tap = this.context.createAnalyser();
+        tap.fftSize = 4096;
+        connect.call(this, tap);
+        Object.assign(window, {
+          peak: () => {
+            const samples = new Float32Array(tap.fftSize);
+            tap.getFloatTimeDomainData(samples);
+            return samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+          },
+        });
+      }
+      return connect.apply(this, all);
+    } as AudioNode['connect'];
+  });
+  await page.goto(address);
+  return { page, complaints };
+}
+
+const peak = (page: Page) => page.evaluate(() => (window as unknown as { peak?: () => number }).peak?.() ?? 0);
+
+async function untilHeard(page: Page): Promise<void> {
+  await expect.poll(() => peak(page), { timeout: 60 * SECONDS, interval: 50 }).toBeGreaterThan(0.01);
+}
+
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> } };
+    return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
+  });
+}
+
+test('a click plays, pause is silent, play goes on, the export is a MIDI file, and a reload offers to continue', async () => {
+  const { page, complaints } = await open({ acceptDownloads: true });
+  await page.locator('.start').click();
+  await untilHeard(page);
+  await page.waitForTimeout(2 * SECONDS);
+  await page.keyboard.press('Space');
+  await page.waitForTimeout(0.6 * SECONDS);
+  expect(await peak(page)).toBeLessThan(0.01);
+  await page.getByLabel('Play', { exact: true }).first().focus();
+  await page.keyboard.press('Space');
+  await untilHeard(page);
+
+  const download = page.waitForEvent('download');
+  await page.keyboard.press('e');
+  const file = await (await download).path();
+  expect(readFileSync(file).subarray(0, 4).toString()).toBe('MThd');
+
+  await page.getByLabel('Pause', { exact: true }).click();
+  await page.waitForTimeout(1 * SECONDS);
+  await page.reload();
+  await page.getByText('Continue where you were').click();
+  await untilHeard(page);
+  expect(complaints).toEqual([]);
+}, 120 * SECONDS);
+
+test('nothing for axe to complain about: empty and playing, dark and light, desktop and phone', async () => {
+  for (const colorScheme of ['dark', 'light'] as const) {
+    for (const viewport of [{ width: 1440, height: 900 }, { width: 390, height: 844 }]) {
+      // The policy forbids the page axe itself.
+      const { page } = await open({ colorScheme, viewport, bypassCSP: true });
+      expect(await violations(page)).toEqual([]);
+      await page.locator('.start').click();
+      await untilHeard(page);
+      expect(await violations(page)).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width);
+      await page.context().close();
+    }
+  }
+}, 240 * SECONDS);

