@@ -351,6 +351,9 @@ MIDINF_API midinf_status midinf_stream_get_state(const midinf_stream* stream, mi
 /** All notes known, the prompt's too. [any] */
 MIDINF_API midinf_status midinf_stream_get_notes(const midinf_stream* stream, midinf_note* notes, size_t capacity,
                                                  size_t* count);
+/** Those whose event has this number or a higher one: what may have changed since the playhead was there. [any] */
+MIDINF_API midinf_status midinf_stream_get_notes_from(const midinf_stream* stream, uint64_t event, midinf_note* notes,
+                                                      size_t capacity, size_t* count);
 
 /* Changes. Each drops what was generated beyond the playhead and a moment, is one step of undo, and is heard at once.
  * NOT_FOUND: what it goes back to does not exist, or was so long ago that it is forgotten. */

@@ -543,10 +543,10 @@ class Stream {
     detail::check(midinf_stream_get_state(get(), &state));
     return state;
   }
-  /// All notes known, the prompt's too. [any]
-  [[nodiscard]] std::vector<Note> notes() const {
+  /// All notes known, the prompt's too; or those whose event has the number `from` or a higher one. [any]
+  [[nodiscard]] std::vector<Note> notes(std::uint64_t from = 0) const {
     return detail::all<Note>([&](Note* notes, std::size_t capacity, std::size_t* count) {
-      return midinf_stream_get_notes(get(), notes, capacity, count);
+      return midinf_stream_get_notes_from(get(), from, notes, capacity, count);
     });
   }
 

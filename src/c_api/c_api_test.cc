@@ -286,6 +286,7 @@ TEST_F(CApi, NullIsRefusedByName) {
       {"stream", midinf_stream_get_notes(nullptr, nullptr, 0, &n)},
       {"stream", midinf_stream_change(nullptr, &settings)},
       {"stream", midinf_stream_amend(nullptr, &settings)},
+      {"stream", midinf_stream_get_notes_from(nullptr, 0, nullptr, 0, &n)},
       {"settings", midinf_stream_change(s.get(), nullptr)},
       {"settings", midinf_stream_amend(s.get(), nullptr)},
       {"stream", midinf_stream_get_settings(nullptr, &settings)},
@@ -832,6 +833,14 @@ TEST_F(CApi, ChangesAreHeardUndoneAndShown) {
   EXPECT_EQ(shown.ensemble_count, 1U);
   ASSERT_EQ(midinf_stream_redo(s.get()), MIDINF_STATUS_OK);
   expect_refused(midinf_stream_redo(s.get()), "redo", MIDINF_STATUS_NOT_FOUND);
+  const Notes all = known(s);
+  const std::size_t half = all.size() / 2;
+  std::size_t rest = 0;
+  Notes later(all.size());
+  ASSERT_EQ(midinf_stream_get_notes_from(s.get(), all[half].event, later.data(), later.size(), &rest),
+            MIDINF_STATUS_OK);
+  later.resize(rest);
+  EXPECT_EQ(later, Notes(all.begin() + static_cast<std::ptrdiff_t>(half), all.end()));
   flute.temperature = 0.9;
   ASSERT_EQ(midinf_stream_amend(s.get(), &flute), MIDINF_STATUS_OK);
   EXPECT_EQ(state(s).undo_steps, 2U);

@@ -136,6 +136,16 @@ midinf_status midinf_stream_get_notes(const midinf_stream* stream, midinf_note* 
   });
 }
 
+midinf_status midinf_stream_get_notes_from(const midinf_stream* stream, uint64_t event, midinf_note* notes,
+                                           size_t capacity, size_t* count) {
+  return guarded([&]() -> Result<void> {
+    MIDINF_TRY(require(stream, "stream"));
+    MIDINF_TRY(check_array_out(notes, capacity, count, "notes"));
+    array_out(stream->session->stream->notes(event), notes, capacity, count, stream_note_out);
+    return {};
+  });
+}
+
 midinf_status midinf_stream_save(const midinf_stream* stream, const void* attachment, size_t attachment_size,
                                  void** bytes, size_t* size) {
   return guarded([&]() -> Result<void> {

@@ -11,6 +11,7 @@ namespace midinf {
 
 extern const KernelSet kPlainKernels;
 extern const KernelSet kAvx2Kernels;
+extern const KernelSet kWasmSimd128Kernels;
 
 std::span<const KernelSet* const> available_kernels() {
   static const std::vector<const KernelSet*> sets = [] {
@@ -18,6 +19,9 @@ std::span<const KernelSet* const> available_kernels() {
 #ifdef MIDINF_HAVE_AVX2
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
       found.push_back(&kAvx2Kernels);
+#endif
+#ifdef MIDINF_HAVE_WASM_SIMD128
+    found.push_back(&kWasmSimd128Kernels);  // the build says what the browser must have
 #endif
     found.push_back(&kPlainKernels);
     return found;

@@ -178,11 +178,12 @@ RecoveryCounts Stream::recovery_counts() const {
   return generator_.recovery_counts();
 }
 
-std::vector<StreamNote> Stream::notes() const {
+std::vector<StreamNote> Stream::notes(EventIndex from) const {
   const Lock lock(mutex_);
   std::vector<StreamNote> notes;
   const EventIndex known = std::max(generator_.index_at(generator_.now()), generator_.prompt_end());
-  for (EventIndex event = generator_.first_index(); event < std::min(known, generator_.end_index()); ++event)
+  for (EventIndex event = std::max(from, generator_.first_index()); event < std::min(known, generator_.end_index());
+       ++event)
     if (is_note(generator_.history()[static_cast<std::size_t>(event - generator_.first_index())]))
       notes.push_back(note_at(event));
   return notes;

@@ -87,7 +87,8 @@ class Stream {
   /// The network computed infinities or no numbers: its file is damaged, and nothing more is generated.
   [[nodiscard]] bool failed() const;
   /// All notes that are still in history and known, the prompt's too, as they were generated (no live controls).
-  [[nodiscard]] std::vector<StreamNote> notes() const;
+  /// `from`: only events of that number or higher.
+  [[nodiscard]] std::vector<StreamNote> notes(EventIndex from = 0) const;
 
   // ---- changes: each is one step of undo
 
