@@ -362,8 +362,8 @@ Result<void> write_gguf(FileWriter& out, const GgufMetadata& metadata, std::span
   // llama.cpp's reader wants every tensor to start where the one before it ends, rounded up.
   std::uint64_t offset = 0;
   for (const GgufTensor& tensor : tensors) {
-    const auto* type = std::find_if(kElementTypes.begin(), kElementTypes.end(),
-                                    [&](const auto& t) { return t.second == tensor.dtype; });
+    const auto type = std::find_if(kElementTypes.begin(), kElementTypes.end(),
+                                   [&](const auto& t) { return t.second == tensor.dtype; });
     table.text(tensor.name);
     table.number(static_cast<std::uint32_t>(tensor.dimensions.size()));
     for (const std::uint64_t size : tensor.dimensions) table.number(size);

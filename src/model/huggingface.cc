@@ -312,7 +312,7 @@ Result<std::unique_ptr<Checkpoint>> huggingface_checkpoint(const HuggingFaceConf
   auto checkpoint = std::make_unique<HuggingFaceCheckpoint>(config, std::move(files));
   const RawTensor* embedding = nullptr;
   for (const Gpt2Tensor& wanted : gpt2_tensors(config.network)) {
-    const auto* theirs =
+    const auto theirs =
         std::find_if(kTheirNames.begin(), kTheirNames.end(), [&](const TheirName& t) { return t.role == wanted.role; });
     const std::string name =
         wanted.layer < 0 ? std::string(theirs->name) : fmt::format("h.{}.{}", wanted.layer, theirs->name);

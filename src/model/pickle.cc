@@ -353,8 +353,8 @@ class Machine {
   // ---- what a pickle may name ----
 
   Result<void> push_global(std::string_view module, std::string_view name) {
-    const auto* known = std::find_if(kKnownGlobals.begin(), kKnownGlobals.end(),
-                                     [&](const KnownGlobal& g) { return g.module == module && g.name == name; });
+    const auto known = std::find_if(kKnownGlobals.begin(), kKnownGlobals.end(),
+                                    [&](const KnownGlobal& g) { return g.module == module && g.name == name; });
     if (known == kKnownGlobals.end())
       return unsupported(
           fmt::format("it names {}.{}, which a state dict of tensors does not need; nothing was run. If you "

@@ -62,8 +62,8 @@ std::optional<std::uint64_t> reach(const PickledTensor& tensor, std::uint64_t li
 }
 
 Result<RawTensor> place(const PickledTensor& pickled, std::span<const std::byte> storage) {
-  const auto* type = std::find_if(kStorageTypes.begin(), kStorageTypes.end(),
-                                  [&](const StorageType& t) { return t.name == pickled.storage_type; });
+  const auto type = std::find_if(kStorageTypes.begin(), kStorageTypes.end(),
+                                 [&](const StorageType& t) { return t.name == pickled.storage_type; });
   MIDINF_ASSERT(type != kStorageTypes.end());  // the pickle reader knows no others
   const std::uint64_t elements = storage.size() / type->bytes;
   if (elements != pickled.storage_size || storage.size() % type->bytes != 0)

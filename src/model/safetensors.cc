@@ -79,8 +79,8 @@ Result<RawTensor> parse_entry(const std::string& name, const json& entry, std::s
   tensor.name = name;
   tensor.type = type->get<std::string>();
   tensor.shape = *shape;
-  const auto* known = std::find_if(kElementTypes.begin(), kElementTypes.end(),
-                                   [&](const ElementType& e) { return e.name == tensor.type; });
+  const auto known = std::find_if(kElementTypes.begin(), kElementTypes.end(),
+                                  [&](const ElementType& e) { return e.name == tensor.type; });
   if (known == kElementTypes.end())
     return fail(ErrorCode::kUnsupported, fmt::format("unknown element type '{}'", tensor.type), tensor_place(name));
   tensor.dtype = known->dtype;

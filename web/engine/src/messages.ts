@@ -1,0 +1,35 @@
+// What the page and the worker say to each other. Every request gets one answer; updates come by themselves.
+import type { EngineErrorData, LoadProgress, ModelInfo, ModelSource, Settings, StreamState } from './types.ts';
+
+export type Request =
+  | { do: 'load'; model: ModelSource; threads: number | undefined; base: string }
+  | { do: 'create'; options: SentStreamOptions }
+  | { do: 'change'; stream: number; settings: Settings; amend: boolean }
+  | { do: 'again'; stream: number; from: number }
+  | { do: 'undo' | 'redo' | 'dropTakes' | 'save' | 'dispose'; stream: number }
+  | { do: 'seek'; stream: number; to: number }
+  | { do: 'startTakes'; stream: number; count: number; seconds: number }
+  | { do: 'takeNotes' | 'acceptTake'; stream: number; id: number }
+  | { do: 'readMidi'; bytes: Uint8Array }
+  | { do: 'writeMidi'; notes: Float64Array; prompt: Uint8Array | null };
+
+export interface SentStreamOptions {
+  settings: Settings;
+  prompt: Float64Array;
+  lookAhead: number;
+  velocity: number;
+  session: Uint8Array | null;
+}
+
+export type ToWorker =
+  | { id: number; request: Request }
+  | { advance: number; stream: number }
+  | { cancelLoad: true };
+export type FromWorker =
+  | { id: number; result: unknown }
+  | { id: number; error: EngineErrorData }
+  | { progress: LoadProgress }
+  /** Notes of events >= from are replaced by these. */
+  | { stream: number; from: number; notes: Float64Array; state: StreamState };
+
+export type Loaded = ModelInfo;

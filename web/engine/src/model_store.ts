@@ -1,0 +1,114 @@
+// Where a model's bytes come from: a download that goes on where it stopped, is checked and kept in the origin's private
+// file system; or the kept file; or bytes that somebody dropped. [worker]
+import type { EngineErrorData, LoadProgress, ModelSource } from './types.ts';
+
+export class StoreError extends Error {
+  constructor(
+    readonly code: EngineErrorData['code'],
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+type Report = (progress: LoadProgress) => void;
+const FOLDER = 'midinfinite-models';
+
+const hex = (bytes: ArrayBuffer) => Array.from(new Uint8Array(bytes), (b) => b.toString(16).padStart(2, '0')).join('');
+
+async function matches(bytes: Uint8Array<ArrayBuffer>, sha256: string, report: Report): Promise<boolean> {
+  report({ phase: 'check', done: 0, total: bytes.length });
+  return hex(await crypto.subtle.digest('SHA-256', bytes)) === sha256.toLowerCase();
+}
+
+// The folder of kept models, or nothing where the browser has none (private windows, old ones).
+async function folder(): Promise<FileSystemDirectoryHandle | null> {
+  try {
+    return await (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+  } catch {
+    return null;
+  }
+}
+
+async function read(kept: FileSystemDirectoryHandle, name: string): Promise<Uint8Array<ArrayBuffer> | null> {
+  try {
+    return new Uint8Array(await (await (await kept.getFileHandle(name)).getFile()).arrayBuffer());
+  } catch {
+    return null;
+  }
+}
+
+async function write(kept: FileSystemDirectoryHandle, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  try {
+    const file = await kept.getFileHandle(name, { create: true });
+    const access = await file.createSyncAccessHandle();
+    try {
+      access.truncate(0);
+      access.write(bytes, { at: 0 });
+      access.flush();
+    } finally {
+      access.close();
+    }
+    return true;
+  } catch {
+    await kept.removeEntry(name).catch(() => undefined); // out of quota: not even a part stays
+    return false;
+  }
+}
+
+async function download(
+  source: { url: string; sha256: string; bytes: number },
+  kept: FileSystemDirectoryHandle | null,
+  report: Report,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(source.bytes);
+  const partName = `${source.sha256}.part`;
+  const part = kept ? await read(kept, partName) : null;
+  let done = part && part.length < bytes.length ? part.length : 0;
+  if (part && done > 0) bytes.set(part);
+  const keepPart = () => (kept && done > 0 && done < bytes.length ? write(kept, partName, bytes.subarray(0, done)) : undefined);
+  try {
+    const response = await fetch(source.url, { signal, headers: done > 0 ? { Range: `bytes=${done}-` } : {} });
+    if (!response.ok || !response.body)
+      throw new StoreError('not found', `the model could not be downloaded (${response.status}): try again later`);
+    if (response.status !== 206) done = 0;
+    const reader = response.body.getReader();
+    for (;;) {
+      const { done: end, value } = await reader.read();
+      if (end) break;
+      if (done + value.length > bytes.length) throw new StoreError('corrupt', 'the download is longer than the model: reload the page');
+      bytes.set(value, done);
+      done += value.length;
+      report({ phase: 'download', done, total: bytes.length });
+    }
+  } catch (error) {
+    await keepPart();
+    if (error instanceof StoreError) throw error;
+    if (signal.aborted) throw new StoreError('cancelled', 'the download was cancelled; what came is kept');
+    throw new StoreError('i/o', 'the download was interrupted: check the connection and try again, it goes on where it stopped');
+  }
+  if (done < bytes.length) {
+    await keepPart();
+    throw new StoreError('i/o', 'the download ended early: try again, it goes on where it stopped');
+  }
+  await kept?.removeEntry(partName).catch(() => undefined);
+  return bytes;
+}
+
+export async function modelBytes(source: ModelSource, report: Report, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  const kept = await folder();
+  const stored = kept ? await read(kept, source.sha256) : null;
+  if (stored) {
+    report({ phase: 'stored', done: stored.length, total: source.bytes });
+    if (stored.length === source.bytes && (await matches(stored, source.sha256, report))) return stored;
+    await kept?.removeEntry(source.sha256).catch(() => undefined);
+  }
+  const bytes = await download(source, kept, report, signal);
+  if (!(await matches(bytes, source.sha256, report)))
+    throw new StoreError('corrupt', 'the download was damaged on its way: try again');
+  if (kept) await write(kept, source.sha256, bytes);
+  return bytes;
+}
