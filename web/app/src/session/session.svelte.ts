@@ -111,6 +111,7 @@ export class Session {
           if (progress.phase === 'download' && !this.playing) this.#cancel.abort();
         },
         signal: this.#cancel.signal,
+        base: new URL('wasm/', document.baseURI).href,
       });
       this.threads = this.#engine.model.threads;
       this.build = this.#engine.model.build;
