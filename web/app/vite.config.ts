@@ -67,15 +67,14 @@ function policyOnlyWhenBuilt(): Plugin {
 // Without these a page has no SharedArrayBuffer, and the engine computes with one thread.
 const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
-export default defineConfig(({ mode }) => {
+export default defineConfig(() => {
   const model = readFileSync(served['models/mini-q8_0.gguf']!);
-  const engine = mode === 'fake' ? resolve(here, 'dev/scripted-engine.ts') : resolve(here, '../engine/src/index.ts');
   return {
     root: here,
     base: './',
     publicDir: 'static',
     plugins: [svelte(), serveFiles(), copyFiles(), policyOnlyWhenBuilt()],
-    resolve: { alias: { midinfinite: engine } },
+    resolve: { alias: { midinfinite: resolve(here, '../engine/src/index.ts') } },
     define: {
       __MODEL_SHA256__: JSON.stringify(createHash('sha256').update(model).digest('hex')),
       __MODEL_BYTES__: String(model.length),

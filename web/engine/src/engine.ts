@@ -16,7 +16,7 @@ export class EngineError extends Error implements EngineErrorData {
   }
 }
 
-type Listener = (message: Extract<FromWorker, { stream: number }>) => void;
+type Listener = (message: Extract<FromWorker, { stream: number } | { failed: number }>) => void;
 
 // Requests and their answers.
 class Connection {
@@ -30,6 +30,7 @@ class Connection {
     this.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if ('progress' in data) return this.onProgress?.(data.progress);
       if ('stream' in data) return this.listeners.get(data.stream)?.(data);
+      if ('failed' in data) return this.listeners.get(data.failed)?.(data);
       const asked = this.waiting.get(data.id);
       this.waiting.delete(data.id);
       if ('error' in data) asked?.failed(new EngineError(data.error.code, data.error.message));
@@ -55,6 +56,7 @@ class Connection {
 
 class WorkerStream implements Stream {
   private readonly heard = new Set<(update: Update) => void>();
+  private readonly broken = new Set<(error: EngineErrorData) => void>();
   private all: Note[] = [];
   private state: StreamState | null = null;
   private settings: Settings;
@@ -66,7 +68,14 @@ class WorkerStream implements Stream {
     settings: Settings,
   ) {
     this.settings = settings;
-    connection.listeners.set(id, (message) => this.update(message.from, fromFlat(message.notes), message.state));
+    connection.listeners.set(id, (message) => {
+      if ('failed' in message) for (const listener of this.broken) listener(new EngineError(message.error.code, message.error.message));
+      else this.update(message.from, fromFlat(message.notes), message.state);
+    });
+  }
+  onError(listener: (error: EngineErrorData) => void): () => void {
+    this.broken.add(listener);
+    return () => this.broken.delete(listener);
   }
   private update(from: number, notes: Note[], state: StreamState): void {
     let keep = this.all.length;

@@ -29,6 +29,8 @@ export type FromWorker =
   | { id: number; result: unknown }
   | { id: number; error: EngineErrorData }
   | { progress: LoadProgress }
+  /** A stream generates no more. */
+  | { failed: number; error: EngineErrorData }
   /** Notes of events >= from are replaced by these. */
   | { stream: number; from: number; notes: Float64Array; state: StreamState };
 

@@ -111,8 +111,14 @@ export interface StreamOptions {
 
 /** Endless music. Disposed of with dispose(): what it holds in the engine is freed. */
 export interface Stream {
-  /** Called with everything that is there at once, then whenever notes come or go. */
+  /**
+   * Called with everything that is there at once, then whenever notes come or go. Notes are in order of onset. What a
+   * change does is told before its promise resolves; after undo, redo, again, seek and acceptTake the playhead in it is
+   * where to go on.
+   */
   onUpdate(listener: (update: Update) => void): () => void;
+  /** Called when nothing more is generated: the model's file is damaged. */
+  onError(listener: (error: EngineErrorData) => void): () => void;
   /** The player has reached this moment: notes before it will not change. Generating goes on as far as look-ahead allows. */
   advance(playhead: number): void;
   /** Notes in order, as fast as they are asked for: `for await (const note of stream.notes())`. Advances by itself. */

@@ -83,12 +83,13 @@ async function processorFrom(url: string | null): Promise<CoreProcessor | null> 
 // ---- computing
 
 // Tells the page what became of the music since it was last told.
-function report(id: number, stream: Served, now: number): void {
+function report(id: number, stream: Served, now: number, always = false): void {
   const current = stream.core.notesFrom(stream.settled);
   const from = firstDifference(stream.told, current);
-  if (from < 0 && now - stream.lastReport < REPORT_MS) return;
-  const first = from >= 0 && from < countOf(current) ? eventAt(current, from) : from >= 0 ? lastEvent(current, stream.settled) : lastEvent(current, stream.settled);
-  const notes = from >= 0 ? sliceFrom(current, from) : new Float64Array();
+  if (from < 0 && !always && now - stream.lastReport < REPORT_MS) return;
+  const changed = from >= 0 && from < countOf(current);
+  const first = changed ? eventAt(current, from) : afterLast(current, stream.settled);
+  const notes = changed ? sliceFrom(current, from) : new Float64Array();
   const state = { ...stream.core.state(), tokensPerSecond: idsPerSecond(), start: stream.start };
   stream.lastReport = now;
   // What begins well before the playhead stays.
@@ -97,7 +98,8 @@ function report(id: number, stream: Served, now: number): void {
   stream.told = keep > 0 ? sliceFrom(current, keep - 1) : current;
   post({ stream: id, from: first, notes, state }, [notes.buffer]);
 }
-const lastEvent = (notes: Float64Array, settled: number) => (countOf(notes) > 0 ? eventAt(notes, countOf(notes) - 1) + 1 : settled);
+const afterLast = (notes: Float64Array, settled: number) =>
+  countOf(notes) > 0 ? eventAt(notes, countOf(notes) - 1) + 1 : settled;
 function settledNotes(notes: Float64Array, before: number): number {
   let count = 0;
   while (count < countOf(notes) && notes[count * 6]! < before) ++count;
@@ -151,7 +153,14 @@ function compute(): void {
 const ahead = (stream: Served) => stream.core.state().generatedTo - stream.playhead;
 function failed(id: number, stream: Served, error: unknown): void {
   stream.idle = true;
-  post({ id: -id, error: errorData(error) });
+  post({ failed: id, error: errorData(error) });
+}
+
+// After a change beyond the playhead: the page knows before it gets the answer.
+function tell(id: number, stream: Served): void {
+  report(id, stream, performance.now(), true);
+  stream.idle = false;
+  wake();
 }
 
 // After anything that may have changed music before the playhead.
@@ -208,8 +217,7 @@ async function answer(request: Request): Promise<unknown> {
     case 'change': {
       await useProcessor(stream, request.settings);
       stream.core.change(request.settings, request.amend);
-      stream.idle = false;
-      return wake();
+      return tell(request.stream, stream);
     }
     case 'again':
       stream.core.again(request.from);
@@ -225,15 +233,15 @@ async function answer(request: Request): Promise<unknown> {
       return retell(request.stream, stream);
     case 'startTakes':
       stream.core.startTakes(request.count, request.seconds);
-      stream.idle = false;
-      return wake();
+      return tell(request.stream, stream);
     case 'takeNotes':
       return stream.core.takeNotes(request.id);
     case 'acceptTake':
       stream.core.acceptTake(request.id);
       return retell(request.stream, stream);
     case 'dropTakes':
-      return stream.core.dropTakes();
+      stream.core.dropTakes();
+      return tell(request.stream, stream);
     case 'save':
       return stream.core.save();
     case 'dispose':

@@ -396,10 +396,11 @@ export class Session {
       }
     } catch (error) {
       this.#tell(error, 'This setting was not taken');
+      // What the engine said last is what holds. After a change that was taken it may not have said so yet.
+      if (this.stream !== undefined) this.#adopt(this.stream.settings);
     } finally {
       this.#sending = false;
     }
-    if (this.stream !== undefined) this.#adopt(this.stream.settings);
   }
 
   #adopt({ seed, ensemble, temperature, topP, density, frequencyPenalty, scale }: Settings): void {
