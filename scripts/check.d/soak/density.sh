@@ -11,8 +11,11 @@ for unit in events seconds; do
   for density in 0 1 2 3; do
     [[ $density != 0 || $unit == events ]] || continue
     song=$folder/$unit-$density.mid
-    [[ -f $song ]] || "$MIDINF_PROGRAM" generate --model models/mini-q8_0.gguf --seed 1 --seconds 300 --ensemble $ensemble \
-      --density $density --density-unit $unit -o "$song" >/dev/null
+    if [[ ! -f $song ]]; then  # one that was stopped has its first part only
+      "$MIDINF_PROGRAM" generate --model models/mini-q8_0.gguf --seed 1 --seconds 300 --ensemble $ensemble \
+        --density $density --density-unit $unit -o "$song.part" >/dev/null
+      mv "$song.part" "$song"
+    fi
     "$MIDINF_PROGRAM" tokens "$song" | awk -v label="| $density | $unit |" '
       BEGIN { split("0 24 33 48 73 128", who) }
       { i = int(($3 - 11000) / 128); if ($1 - until[i] > longest[i]) longest[i] = $1 - until[i]

@@ -1,8 +1,10 @@
 // The kernels with WebAssembly's 128-bit registers; with relaxed SIMD its fused multiply-add. What each function means:
 // plain/plain.cc.
 //
-// Every output is a sum over blocks of 32 columns, each block four lanes in order and then scaled, whatever the type of
-// the weights: a matrix-vector product and a matrix-matrix product give the same bits.
+// Every output is a sum of four lanes, each of which runs over the columns in order, so a matrix-vector product and a
+// matrix-matrix product give the same bits. Q8_0 weights meet activations of 16 bits with a scale for each 32 of them:
+// the products of a block are exact integers, and what the rounding costs (2^-16 of the largest of the 32) is below
+// what float32 sums differ by.
 #include <wasm_simd128.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "base/float16.h"
 #include "kernels/kernels.h"
@@ -18,10 +21,9 @@ namespace midinf {
 namespace {
 
 constexpr int kMostColumns = 8'192;  // model loading refuses wider matrices
-constexpr int kBlock = 32;
-constexpr int kRows = 4;          // computed together for one token: chains of additions that hide each other's latency
-constexpr int kExpandedRows = 2;  // and for two tokens at once
-constexpr int kTokenTile = 48;    // tokens whose inputs stay in the second-level cache while all rows pass by
+constexpr int kRows = 4;             // computed together: chains of additions that hide each other's latency
+constexpr int kExpandedRows = 2;     // and for two tokens at once
+constexpr int kTokenTile = 48;       // tokens whose inputs stay in the second-level cache while all rows pass by
 
 inline v128_t multiply_add(v128_t a, v128_t b, v128_t c) {
 #ifdef __wasm_relaxed_simd__
@@ -42,11 +44,10 @@ std::uint16_t u16(const std::byte* at) {
   return bits;
 }
 
-// Rows of weights: four columns at a time before the block's scale, the scale, and one column (behind the last block).
+// Rows of weights: four columns at a time, or one (behind the last four).
 struct F32Row {
   const std::byte* row;
   [[nodiscard]] v128_t at(int c) const { return wasm_v128_load(row + 4 * c); }
-  [[nodiscard]] float scale(int) const { return 1; }
   [[nodiscard]] float one(int c) const {
     float value;
     std::memcpy(&value, row + 4 * c, 4);
@@ -56,31 +57,12 @@ struct F32Row {
 struct F16Row {
   const std::byte* row;
   [[nodiscard]] v128_t at(int c) const { return wasm_f32x4_make(one(c), one(c + 1), one(c + 2), one(c + 3)); }
-  [[nodiscard]] float scale(int) const { return 1; }
   [[nodiscard]] float one(int c) const { return f16_to_f32(u16(row + 2 * c)); }
 };
 struct Bf16Row {
   const std::byte* row;
   [[nodiscard]] v128_t at(int c) const { return wasm_i32x4_shl(wasm_u32x4_load16x4(row + 2 * c), 16); }
-  [[nodiscard]] float scale(int) const { return 1; }
   [[nodiscard]] float one(int c) const { return bf16_to_f32(u16(row + 2 * c)); }
-};
-struct Q8Row {
-  const std::byte* row;
-  [[nodiscard]] v128_t at(int c) const {
-    const std::byte* q = row + c / kQ8Block * kQ8BlockBytes + 2 + c % kQ8Block;
-    return wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(q))));
-  }
-  [[nodiscard]] float scale(int block) const { return f16_to_f32(u16(row + block * kQ8BlockBytes)); }
-  [[nodiscard]] float one(int) const { return 0; }  // rows are whole blocks
-};
-// One of these, read once for many tokens.
-struct ExpandedRow {
-  const float* weights;
-  const float* scales;
-  [[nodiscard]] v128_t at(int c) const { return wasm_v128_load(weights + c); }
-  [[nodiscard]] float scale(int block) const { return scales[block]; }
-  [[nodiscard]] float one(int c) const { return weights[c]; }
 };
 
 // y = W · x for R rows and T tokens.
@@ -89,26 +71,12 @@ void tile(const std::array<Row, R>& rows, int columns, const float* x, float* y,
   v128_t total[R][T];
   for (std::size_t r = 0; r < R; ++r)
     for (int t = 0; t < T; ++t) total[r][t] = wasm_f32x4_const_splat(0);
-  const int blocks = columns / kBlock, whole = columns / 4 * 4;
-  for (int i = 0; i < blocks; ++i) {
-    v128_t block[R][T];
-    for (std::size_t r = 0; r < R; ++r)
-      for (int t = 0; t < T; ++t) block[r][t] = wasm_f32x4_const_splat(0);
-#pragma clang loop unroll(full)
-    for (int j = 0; j < kBlock; j += 4)
-      for (int t = 0; t < T; ++t) {
-        const v128_t xs = wasm_v128_load(x + t * columns + kBlock * i + j);
-        for (std::size_t r = 0; r < R; ++r) block[r][t] = multiply_add(rows[r].at(kBlock * i + j), xs, block[r][t]);
-      }
-    for (std::size_t r = 0; r < R; ++r) {
-      const v128_t scale = wasm_f32x4_splat(rows[r].scale(i));
-      for (int t = 0; t < T; ++t) total[r][t] = multiply_add(block[r][t], scale, total[r][t]);
+  const int whole = columns / 4 * 4;
+  for (int c = 0; c < whole; c += 4)
+    for (int t = 0; t < T; ++t) {
+      const v128_t xs = wasm_v128_load(x + t * columns + c);
+      for (std::size_t r = 0; r < R; ++r) total[r][t] = multiply_add(rows[r].at(c), xs, total[r][t]);
     }
-  }
-  for (int c = kBlock * blocks; c < whole; c += 4)
-    for (std::size_t r = 0; r < R; ++r)
-      for (int t = 0; t < T; ++t)
-        total[r][t] = multiply_add(rows[r].at(c), wasm_v128_load(x + t * columns + c), total[r][t]);
   for (std::size_t r = 0; r < R; ++r)
     for (int t = 0; t < T; ++t) {
       float& out = y[static_cast<std::ptrdiff_t>(t) * y_stride + static_cast<std::ptrdiff_t>(r)];
@@ -127,17 +95,14 @@ void rows_times_vector(const MatrixView& w, int first, const float* x, float* y)
 template <class Row, std::size_t R>
 void rows_times_tokens(const MatrixView& w, int first, const float* x, int tokens, float* y, int y_stride) {
   alignas(16) static thread_local float expanded[kExpandedRows * kMostColumns];
-  alignas(16) static thread_local float scales[kExpandedRows * kMostColumns / kBlock];
-  std::array<ExpandedRow, R> rows;
+  std::array<F32Row, R> rows;
   for (std::size_t r = 0; r < R; ++r) {
     const Row row{w.row(first + static_cast<int>(r))};
     float* out = expanded + r * kMostColumns;
-    float* scale = scales + r * kMostColumns / kBlock;
     const int whole = w.columns / 4 * 4;
     for (int c = 0; c < whole; c += 4) wasm_v128_store(out + c, row.at(c));
     for (int c = whole; c < w.columns; ++c) out[c] = row.one(c);
-    for (int i = 0; i < w.columns / kBlock; ++i) scale[i] = row.scale(i);
-    rows[r] = {out, scale};
+    rows[r] = {reinterpret_cast<const std::byte*>(out)};
   }
   int t = 0;
   const auto from = [&](int token) { return x + static_cast<std::ptrdiff_t>(token) * w.columns; };
@@ -164,6 +129,107 @@ void multiply_as(const MatrixView& w, RowBlock rows, const float* x, int tokens,
   }
 }
 
+// ---- Q8_0
+
+// Activations of one or more tokens as 16-bit integers, each kQ8Block of them with a scale.
+struct Activations {
+  std::vector<std::int16_t> values;
+  std::vector<float> scales;
+
+  // What is not finite makes the scale so, and with it every output.
+  void quantize(const float* x, std::size_t n) {
+    values.resize(n);
+    scales.resize(n / kQ8Block);
+    for (std::size_t b = 0; b < scales.size(); ++b) {
+      const float* from = x + b * kQ8Block;
+      v128_t largest = wasm_f32x4_abs(wasm_v128_load(from));
+      for (int j = 4; j < kQ8Block; j += 4) largest = wasm_f32x4_max(largest, wasm_f32x4_abs(wasm_v128_load(from + j)));
+      largest = wasm_f32x4_max(largest, wasm_i32x4_shuffle(largest, largest, 2, 3, 0, 1));
+      const float most =
+          wasm_f32x4_extract_lane(wasm_f32x4_max(largest, wasm_i32x4_shuffle(largest, largest, 1, 0, 3, 2)), 0);
+      scales[b] = most / kMost;
+      const v128_t inverse = wasm_f32x4_splat(most > 0 ? kMost / most : 0);
+      const auto rounded = [&](int j) {
+        return wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(wasm_f32x4_mul(wasm_v128_load(from + j), inverse)));
+      };
+      for (int j = 0; j < kQ8Block; j += 8)
+        wasm_v128_store(&values[b * kQ8Block + static_cast<std::size_t>(j)],
+                        wasm_i16x8_narrow_i32x4(rounded(j), rounded(j + 4)));
+    }
+  }
+
+ private:
+  static constexpr float kMost = 32'767;
+};
+
+// Every 16-bit float as a 32-bit one: a look-up is quicker than taking it apart.
+const std::vector<float> kF16 = [] {
+  std::vector<float> table(std::size_t{1} << 16);
+  for (std::size_t bits = 0; bits < table.size(); ++bits) table[bits] = f16_to_f32(static_cast<std::uint16_t>(bits));
+  return table;
+}();
+
+// A function of its own: browsers allocate registers well in small ones only.
+template <int T, std::size_t R>
+[[gnu::noinline]] void q8_tile(const std::array<const std::byte*, R>& rows, int columns, const std::int16_t* x, const float* x_scales,
+             float* y, int y_stride) {
+  const int blocks = columns / kQ8Block;
+  v128_t total[R][T];
+  for (std::size_t r = 0; r < R; ++r)
+    for (int t = 0; t < T; ++t) total[r][t] = wasm_f32x4_const_splat(0);
+  for (int i = 0; i < blocks; ++i) {
+    v128_t block[R][T];
+    for (int j = 0; j < kQ8Block; j += 8) {
+      v128_t xs[T];
+      for (int t = 0; t < T; ++t) xs[t] = wasm_v128_load(x + t * columns + kQ8Block * i + j);
+      for (std::size_t r = 0; r < R; ++r) {
+        const v128_t ws = wasm_i16x8_load8x8(rows[r] + i * kQ8BlockBytes + 2 + j);
+        for (int t = 0; t < T; ++t) {
+          const v128_t products = wasm_i32x4_dot_i16x8(ws, xs[t]);
+          block[r][t] = j == 0 ? products : wasm_i32x4_add(block[r][t], products);
+        }
+      }
+    }
+    for (std::size_t r = 0; r < R; ++r) {
+      const float scale = kF16[u16(rows[r] + i * kQ8BlockBytes)];
+      for (int t = 0; t < T; ++t)
+        total[r][t] = multiply_add(wasm_f32x4_convert_i32x4(block[r][t]),
+                                   wasm_f32x4_splat(scale * x_scales[t * blocks + i]), total[r][t]);
+    }
+  }
+  for (std::size_t r = 0; r < R; ++r)
+    for (int t = 0; t < T; ++t)
+      y[static_cast<std::ptrdiff_t>(t) * y_stride + static_cast<std::ptrdiff_t>(r)] = sum(total[r][t]);
+}
+
+template <std::size_t R>
+void q8_rows(const MatrixView& w, int first, const Activations& x, int tokens, float* y, int y_stride) {
+  std::array<const std::byte*, R> rows;
+  for (std::size_t r = 0; r < R; ++r) rows[r] = w.row(first + static_cast<int>(r));
+  int t = 0;
+  const auto values = [&](int token) { return x.values.data() + static_cast<std::ptrdiff_t>(token) * w.columns; };
+  const auto scales = [&](int token) {
+    return x.scales.data() + static_cast<std::ptrdiff_t>(token) * (w.columns / kQ8Block);
+  };
+  const auto to = [&](int token) { return y + static_cast<std::ptrdiff_t>(token) * y_stride; };
+  for (; t + 2 <= tokens; t += 2) q8_tile<2>(rows, w.columns, values(t), scales(t), to(t), y_stride);
+  for (; t < tokens; ++t) q8_tile<1>(rows, w.columns, values(t), scales(t), to(t), y_stride);
+}
+
+void multiply_q8(const MatrixView& w, RowBlock rows, const float* x, int tokens, float* y, int y_stride) {
+  static thread_local Activations quantized;
+  for (int t = 0; t < tokens; t += kTokenTile) {
+    const int now = std::min(tokens - t, kTokenTile);
+    quantized.quantize(x + static_cast<std::ptrdiff_t>(t) * w.columns,
+                       static_cast<std::size_t>(now) * static_cast<std::size_t>(w.columns));
+    float* to = y + static_cast<std::ptrdiff_t>(t) * y_stride - rows.begin;
+    int r = rows.begin;
+    if (now > 1)
+      for (; r + kRows <= rows.end; r += kRows) q8_rows<kRows>(w, r, quantized, now, to + r, y_stride);
+    for (; r < rows.end; ++r) q8_rows<1>(w, r, quantized, now, to + r, y_stride);
+  }
+}
+
 void multiply(const MatrixView& w, RowBlock rows, std::span<const float> bias, std::span<const float> x, int tokens,
               float* y, int y_stride) {
   MIDINF_ASSERT(w.columns <= kMostColumns);
@@ -178,7 +244,7 @@ void multiply(const MatrixView& w, RowBlock rows, std::span<const float> bias, s
       multiply_as<Bf16Row>(w, rows, x.data(), tokens, y, y_stride);
       break;
     case DType::kQ8_0:
-      multiply_as<Q8Row>(w, rows, x.data(), tokens, y, y_stride);
+      multiply_q8(w, rows, x.data(), tokens, y, y_stride);
       break;
   }
   if (bias.empty()) return;
