@@ -176,7 +176,7 @@ export interface LoadOptions {
   model: ModelSource;
   onProgress?(progress: LoadProgress): void;
   signal?: AbortSignal;
-  /** Threads that compute together; left out: as many as there are processors, at most 4. Without SharedArrayBuffer: 1. */
+  /** Threads that compute together; left out: one less than there are processors, at most 4. Without SharedArrayBuffer: 1. */
   threads?: number;
   /** Where the builds lie (the folder of this module). */
   base?: string;

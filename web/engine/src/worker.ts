@@ -50,7 +50,9 @@ async function load(request: Extract<Request, { do: 'load' }>): Promise<ModelInf
   ]);
   core ??= await module.default();
   post({ progress: { phase: 'load', done: 0, total: bytes.length } });
-  const threads = build.endsWith('-threads') ? (request.threads ?? Math.min(4, navigator.hardwareConcurrency || 1)) : 1;
+  // One processor is left to the page and its sound: threads that wait for a busy one are slower than fewer.
+  const spare = Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 1) - 1));
+  const threads = build.endsWith('-threads') ? (request.threads ?? spare) : 1;
   const address = core._malloc(bytes.length);
   if (address === 0) throw new StoreError('out of memory', 'there is not enough memory for the model: close other tabs');
   try {
