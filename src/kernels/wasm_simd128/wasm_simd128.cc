@@ -171,8 +171,8 @@ const std::vector<float> kF16 = [] {
 
 // A function of its own: browsers allocate registers well in small ones only.
 template <int T, std::size_t R>
-[[gnu::noinline]] void q8_tile(const std::array<const std::byte*, R>& rows, int columns, const std::int16_t* x, const float* x_scales,
-             float* y, int y_stride) {
+[[gnu::noinline]] void q8_tile(const std::array<const std::byte*, R>& rows, int columns, const std::int16_t* x,
+                               const float* x_scales, float* y, int y_stride) {
   const int blocks = columns / kQ8Block;
   v128_t total[R][T];
   for (std::size_t r = 0; r < R; ++r)
