@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# In real time: how soon the first note is there and how soon a change is obeyed, measured where the audio side pops
+# In real time: how soon the first note is there, a change is obeyed and a step cancelled, measured where the audio side pops
 # notes. It fails when the first note takes over 300 ms, or when, 95 times of 100, the last note under the old setting is
 # later than 0.5 s, the first new one is not there by then or the music stops. Three minutes; the machine should be idle.
 set -euo pipefail
