@@ -194,6 +194,16 @@ ModelPtr CApi::model_;
 
 // ---- conventions
 
+TEST(CApi, ALongMessageIsCutBetweenCharacters) {
+  std::string path;
+  for (int i = 0; i < 600; ++i) path += "/ä";
+  midinf_model* model = nullptr;
+  EXPECT_NE(midinf_model_load_file(path.c_str(), nullptr, &model), MIDINF_STATUS_OK);
+  const std::string text = midinf_last_error();
+  EXPECT_THAT(text, AllOf(HasSubstr("/ä/ä"), testing::SizeIs(testing::AnyOf(1023, 1022))));
+  EXPECT_THAT(text, testing::AnyOf(testing::EndsWith("ä"), testing::EndsWith("/")));
+}
+
 TEST_F(CApi, IsC) {
   EXPECT_STREQ(midinf_test_version_in_c(), midinf_version());
   EXPECT_EQ(midinf_test_defaults_in_c(), MIDINF_STATUS_INVALID_ARGUMENT);

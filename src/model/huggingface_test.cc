@@ -186,6 +186,20 @@ TEST_F(HuggingFace, RefusesAMatrixThatRepeatsOneNumber) {
   EXPECT_THAT(checkpoint.error().to_string(), HasSubstr("wte.weight: shape [10, 4] is more than the 4 bytes"));
 }
 
+TEST(RawTensors, AreReadAsFloatsFromEveryTypeAWeightMayHave) {
+  const std::vector<float> f32 = {0.5F, -3.0F, 0.0F, 65.0F};
+  const std::vector<std::uint16_t> f16 = {0x3800, 0xC200, 0x0000, 0x5410}, bf16 = {0x3F00, 0xC040, 0x0000, 0x4282};
+  const std::pair<DType, std::span<const std::byte>> stored[] = {{DType::kF32, std::as_bytes(std::span(f32))},
+                                                                 {DType::kF16, std::as_bytes(std::span(f16))},
+                                                                 {DType::kBF16, std::as_bytes(std::span(bf16))}};
+  for (const auto& [type, bytes] : stored) {
+    const RawTensor transposed{"w", std::string(dtype_name(type)), type, {2, 2}, {1, 2}, bytes};
+    std::vector<float> row(2);
+    read_row(transposed, 1, row);
+    EXPECT_EQ(row, (std::vector<float>{-3.0F, 65.0F})) << transposed.type;
+  }
+}
+
 TEST_F(HuggingFace, SaysWhatAFolderOrFileLacks) {
   EXPECT_THAT(error_of_folder(), HasSubstr("config.json is missing"));
   put("config.json", config_json(kShape));

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <random>
 
+#include "stream/playable.h"
 #include "stream/trouble.h"
 #include "tokens/triplets.h"
 
@@ -322,6 +323,15 @@ TEST(Recovery, LeavesSilenceLoopsAndCrowdsAndCountsThem) {
     play(left, network, 330);
     EXPECT_EQ(left.recovery_counts(), RecoveryCounts{});
   }
+}
+
+TEST(Playable, OnlyNetworksThatReadAWindow) {
+  Gpt2Config config{.context = kContext, .vocabulary = kVocabulary};
+  EXPECT_TRUE(check_playable(config));
+  config.context = kContext - 1;
+  EXPECT_THAT(check_playable(config).error().message, testing::HasSubstr("reads 1023 ids at once; 1024 are needed"));
+  config = {.context = kContext, .vocabulary = 50'257};
+  EXPECT_THAT(check_playable(config).error().message, testing::HasSubstr("only models of that vocabulary can play"));
 }
 
 TEST(Recovery, SilenceIsFoundHoweverItIsWritten) {
