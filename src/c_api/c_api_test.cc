@@ -194,7 +194,7 @@ ModelPtr CApi::model_;
 
 // ---- conventions
 
-TEST(CApi, ALongMessageIsCutBetweenCharacters) {
+TEST_F(CApi, ALongMessageIsCutBetweenCharacters) {
   std::string path;
   for (int i = 0; i < 600; ++i) path += "/ä";
   midinf_model* model = nullptr;

@@ -5,11 +5,12 @@ set -euo pipefail
 
 export CMAKE_BUILD_PARALLEL_LEVEL
 CMAKE_BUILD_PARALLEL_LEVEL=$(getconf _NPROCESSORS_ONLN)
+rm -rf build/coverage  # counts of another build do not fit
 mkdir -p build/coverage
 cmake -S . -B build/coverage -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="--coverage -Og" >build/coverage/build.log
 cmake --build build/coverage >>build/coverage/build.log || { tail -n 30 build/coverage/build.log; exit 1; }
-find build/coverage -name '*.gcda' -delete
-ctest --test-dir build/coverage --no-tests=error --label-exclude '^slow$' --exclude-regex "^house.packaging" --parallel "$CMAKE_BUILD_PARALLEL_LEVEL" \
+ctest --test-dir build/coverage --no-tests=error --label-exclude '^slow$' --exclude-regex '^house.packaging' \
+  --parallel "$CMAKE_BUILD_PARALLEL_LEVEL" \
   >build/coverage/test.log || { tail -n 30 build/coverage/test.log; exit 1; }
 # Test files and tools are not what is measured.
 gcovr --root . --object-directory build/coverage --filter src/ --exclude '.*_(test|tool)\.cc' --exclude '.*test_.*\.h' \
