@@ -1,7 +1,7 @@
 // Builds the app into a static folder. What is large (model, font) is copied as it is, never bundled or committed.
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, copyFileSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, extname, resolve } from 'node:path';
+import { createReadStream, existsSync, mkdirSync, copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, extname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
@@ -55,6 +55,28 @@ function copyFiles(): Plugin {
   };
 }
 
+// The service worker learns which files there are, and their hashes; model and font are kept elsewhere.
+const KEPT_ELSEWHERE = /^(models|fonts)\/.*\.(gguf|sf3)$/;
+
+function listFiles(): Plugin {
+  return {
+    name: 'list-files',
+    apply: 'build',
+    writeBundle({ dir }) {
+      const worker = resolve(dir!, SERVICE_WORKER);
+      const files = readdirSync(dir!, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(dir!, resolve(entry.parentPath, entry.name)).replaceAll('\\', '/'))
+        .filter((path) => path !== SERVICE_WORKER && !KEPT_ELSEWHERE.test(path))
+        .sort();
+      const hashes = Object.fromEntries(files.map((path) => [path, sha256(readFileSync(resolve(dir!, path)), 'base64')]));
+      const code = readFileSync(worker, 'utf8');
+      if (!code.includes('__FILES__')) this.error('the service worker has no place for the list of files');
+      writeFileSync(worker, code.replace('__FILES__', JSON.stringify(hashes)));
+    },
+  };
+}
+
 // Vite's development client needs inline styles and a socket; the page that is built keeps its policy.
 function policyOnlyWhenBuilt(): Plugin {
   return {
@@ -64,23 +86,37 @@ function policyOnlyWhenBuilt(): Plugin {
   };
 }
 
+const SERVICE_WORKER = 'service-worker.js';
+const sha256 = (bytes: Buffer, as: 'hex' | 'base64') => createHash('sha256').update(bytes).digest(as);
+
 // Without these a page has no SharedArrayBuffer, and the engine computes with one thread.
 const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
 export default defineConfig(() => {
   const model = readFileSync(served['models/mini-q8_0.gguf']!);
+  const font = readFileSync(served['fonts/FluidR3Mono_GM.sf3']!);
   return {
     root: here,
     base: './',
     publicDir: 'static',
-    plugins: [svelte(), serveFiles(), copyFiles(), policyOnlyWhenBuilt()],
+    plugins: [svelte(), serveFiles(), copyFiles(), listFiles(), policyOnlyWhenBuilt()],
     resolve: { alias: { midinfinite: resolve(here, '../engine/src/index.ts') } },
     define: {
-      __MODEL_SHA256__: JSON.stringify(createHash('sha256').update(model).digest('hex')),
+      __MODEL_SHA256__: JSON.stringify(sha256(model, 'hex')),
       __MODEL_BYTES__: String(model.length),
-      __FONT_BYTES__: String(statSync(served['fonts/FluidR3Mono_GM.sf3']!).size),
+      __FONT_SHA256__: JSON.stringify(sha256(font, 'hex')),
+      __FONT_BYTES__: String(font.length),
     },
-    build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+    build: {
+      target: 'es2022',
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      rolldownOptions: {
+        input: { index: resolve(here, 'index.html'), 'service-worker': resolve(here, 'src/offline/service-worker.ts') },
+        // Its place is its scope, and its name must stay.
+        output: { entryFileNames: ({ name }) => (name === 'service-worker' ? SERVICE_WORKER : 'assets/[name]-[hash].js') },
+      },
+    },
     worker: { format: 'es' as const },
     server: { headers, fs: { allow: [repository] } },
     preview: { headers },

@@ -2,13 +2,12 @@
 // Run after `npm run build`; CHROMIUM names another browser binary, DIST another build.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { preview, type PreviewServer } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launch, open as openAt, peak, root, SECONDS, untilHeard } from './browser.ts';
 
-const root = resolve(import.meta.dirname, '..');
 const axe = readFileSync(resolve(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
-const SECONDS = 1000;
 
 let server: PreviewServer;
 let browser: Browser;
@@ -17,10 +16,7 @@ let address: string;
 beforeAll(async () => {
   server = await preview({ root, logLevel: 'silent', preview: { port: 0 }, build: { outDir: process.env.DIST ?? 'dist' } });
   address = server.resolvedUrls!.local[0]!;
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-background-networking'],
-  });
+  browser = await launch();
 }, 60 * SECONDS);
 
 afterAll(async () => {
@@ -28,43 +24,7 @@ afterAll(async () => {
   await server?.close();
 });
 
-/** A page whose output is measured, and what it complained about. */
-async function open(options: Parameters<Browser['newContext']>[0] = {}): Promise<{ page: Page; complaints: string[] }> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(address) && !request.url().startsWith('blob:')) complaints.push(`left the origin: ${request.url()}`);
-  });
-  await page.addInitScript(() => {
-    const connect = AudioNode.prototype.connect as (this: AudioNode, ...all: unknown[]) => AudioNode;
-    AudioNode.prototype.connect = function (this: AudioNode, ...all: unknown[]) {
-      if (all[0] instanceof AudioDestinationNode) {
-        const tap = this.context.createAnalyser();
-        tap.fftSize = 4096;
-        connect.call(this, tap);
-        Object.assign(window, {
-          peak: () => {
-            const samples = new Float32Array(tap.fftSize);
-            tap.getFloatTimeDomainData(samples);
-            return samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
-          },
-        });
-      }
-      return connect.apply(this, all);
-    } as AudioNode['connect'];
-  });
-  await page.goto(address);
-  return { page, complaints };
-}
-
-const peak = (page: Page) => page.evaluate(() => (window as unknown as { peak?: () => number }).peak?.() ?? 0);
-
-async function untilHeard(page: Page): Promise<void> {
-  await expect.poll(() => peak(page), { timeout: 60 * SECONDS, interval: 50 }).toBeGreaterThan(0.01);
-}
+const open = (options: BrowserContextOptions = {}) => openAt(browser, address, options);
 
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe);

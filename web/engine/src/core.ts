@@ -58,9 +58,23 @@ const RELAXED = [
   128, 2, 11,
 ];
 
-/** The best build that this browser runs; nothing without SIMD. */
-export function bestBuild(): Build | null {
-  if (!WebAssembly.validate(new Uint8Array(SIMD))) return null;
+/** The builds that this browser runs, with threads last; none without WebAssembly or its SIMD. */
+export function buildsHere(): Build[] {
+  if (typeof WebAssembly === 'undefined' || !WebAssembly.validate(new Uint8Array(SIMD))) return [];
   const simd = WebAssembly.validate(new Uint8Array(RELAXED)) ? 'relaxed' : 'simd';
-  return typeof SharedArrayBuffer !== 'undefined' && globalThis.crossOriginIsolated ? `${simd}-threads` : simd;
+  return [simd, `${simd}-threads`];
+}
+
+export function bestBuild(): Build | undefined {
+  const [alone, threads] = buildsHere();
+  return sharesMemory() ? threads : alone;
+}
+
+function sharesMemory(): boolean {
+  if (typeof SharedArrayBuffer === 'undefined' || !globalThis.crossOriginIsolated) return false;
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer instanceof SharedArrayBuffer;
+  } catch {
+    return false;
+  }
 }

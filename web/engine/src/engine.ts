@@ -1,9 +1,9 @@
 // The engine for a page: load() starts a worker, and everything here asks it.
-import type { FromWorker, Request, ToWorker } from './messages.ts';
+import type { FromWorker, Request, Told, ToWorker } from './messages.ts';
 import { fromFlat, toFlat } from './notes.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 import type {
-  Engine, EngineErrorData, LoadOptions, ModelInfo, Note, Settings, Stream, StreamOptions, StreamState, Update,
+  Engine, EngineErrorData, LoadOptions, ModelInfo, Note, Settings, Stream, StreamOptions, Update,
 } from './types.ts';
 
 export class EngineError extends Error implements EngineErrorData {
@@ -36,7 +36,11 @@ class Connection {
       if ('error' in data) asked?.failed(new EngineError(data.error.code, data.error.message));
       else asked?.done(data.result as never);
     };
-    this.worker.onerror = (event) => this.fail(new EngineError('internal', event.message || 'the engine could not be started: reload the page'));
+    this.worker.onerror = (event) => {
+      const error = { code: 'internal', message: event.message || 'the engine could not be started: reload the page' } as const;
+      this.fail(new EngineError(error.code, error.message));
+      for (const [failed, listener] of this.listeners) listener({ failed, error });
+    };
   }
   send(message: ToWorker): void {
     this.worker.postMessage(message);
@@ -54,13 +58,12 @@ class Connection {
   }
 }
 
+// Keeps no notes: whoever listens late is told by the engine what there is.
 class WorkerStream implements Stream {
   private readonly heard = new Set<(update: Update) => void>();
   private readonly broken = new Set<(error: EngineErrorData) => void>();
-  private all: Note[] = [];
-  private state: StreamState | null = null;
   private settings: Settings;
-  private disposed = false;
+  private readonly gone = new AbortController();
 
   constructor(
     private readonly connection: Connection,
@@ -70,48 +73,66 @@ class WorkerStream implements Stream {
     this.settings = settings;
     connection.listeners.set(id, (message) => {
       if ('failed' in message) for (const listener of this.broken) listener(new EngineError(message.error.code, message.error.message));
-      else this.update(message.from, fromFlat(message.notes), message.state);
+      else {
+        const update = this.updateOf(message);
+        for (const listener of this.heard) listener(update);
+      }
     });
   }
   onError(listener: (error: EngineErrorData) => void): () => void {
     this.broken.add(listener);
     return () => this.broken.delete(listener);
   }
-  private update(from: number, notes: Note[], state: StreamState): void {
-    let keep = this.all.length;
-    while (keep > 0 && this.all[keep - 1]!.event >= from) --keep;
-    this.all.length = keep;
-    for (const note of notes) this.all.push(note);
+  private updateOf({ from, notes, state }: Told): Update {
     this.settings = { ...state.settings, processor: this.settings.processor };
-    this.state = { ...state, settings: this.settings };
-    for (const listener of this.heard) listener({ from, notes, state: this.state });
+    return { from, notes: fromFlat(notes), state: { ...state, settings: this.settings } };
   }
   onUpdate(listener: (update: Update) => void): () => void {
-    this.heard.add(listener);
-    if (this.state) listener({ from: 0, notes: this.all.slice(), state: this.state });
-    return () => this.heard.delete(listener);
+    let wanted = true;
+    // Updates from after the answer follow it; those from before are in it.
+    this.connection.ask<Told>({ do: 'tell', stream: this.id }).then(
+      (told) => {
+        if (!wanted) return;
+        this.heard.add(listener);
+        listener(this.updateOf(told));
+      },
+      () => undefined, // disposed of meanwhile
+    );
+    return () => {
+      wanted = false;
+      this.heard.delete(listener);
+    };
   }
   advance(playhead: number): void {
     this.connection.send({ advance: playhead, stream: this.id });
   }
   async *notes(): AsyncGenerator<Note> {
-    let next = this.state?.start ?? 0;
+    let waiting: Note[] = [];
+    let known = 0;
+    let start: number | undefined;
     let last = -1;
-    while (!this.disposed) {
-      const known = this.state ? this.state.generatedTo : next;
-      for (const note of this.all.filter((n) => n.event > last && n.onset >= next && n.onset < known)) {
+    let wake = () => {};
+    const off = this.onUpdate(({ from, notes, state }) => {
+      start ??= state.start;
+      known = state.generatedTo;
+      waiting = waiting.filter((note) => note.event < from);
+      for (const note of notes) if (note.event > last && note.onset >= start) waiting.push(note);
+      wake();
+    });
+    this.gone.signal.addEventListener('abort', () => wake());
+    try {
+      while (!this.gone.signal.aborted) {
+        if (waiting.length === 0 || waiting[0]!.onset >= known) {
+          await new Promise<void>((woken) => (wake = woken));
+          continue;
+        }
+        const note = waiting.shift()!;
         last = note.event;
         yield note;
         this.advance(note.onset);
       }
-      await new Promise<void>((wake) => {
-        const off = this.onUpdate((update) => {
-          if (update.state.generatedTo <= known && !this.disposed) return;
-          queueMicrotask(() => off());
-          wake();
-        });
-      });
-      next = Math.min(next, known);
+    } finally {
+      off();
     }
   }
   change(settings: Partial<Settings>, amend = false): Promise<void> {
@@ -146,7 +167,7 @@ class WorkerStream implements Stream {
     return this.connection.ask({ do: 'save', stream: this.id });
   }
   async dispose(): Promise<void> {
-    this.disposed = true;
+    this.gone.abort();
     this.connection.listeners.delete(this.id);
     await this.connection.ask({ do: 'dispose', stream: this.id });
   }

@@ -6,7 +6,7 @@ export type Request =
   | { do: 'create'; options: SentStreamOptions }
   | { do: 'change'; stream: number; settings: Settings; amend: boolean }
   | { do: 'again'; stream: number; from: number }
-  | { do: 'undo' | 'redo' | 'dropTakes' | 'save' | 'dispose'; stream: number }
+  | { do: 'tell' | 'undo' | 'redo' | 'dropTakes' | 'save' | 'dispose'; stream: number }
   | { do: 'seek'; stream: number; to: number }
   | { do: 'startTakes'; stream: number; count: number; seconds: number }
   | { do: 'takeNotes' | 'acceptTake'; stream: number; id: number }
@@ -31,7 +31,13 @@ export type FromWorker =
   | { progress: LoadProgress }
   /** A stream generates no more. */
   | { failed: number; error: EngineErrorData }
-  /** Notes of events >= from are replaced by these. */
-  | { stream: number; from: number; notes: Float64Array; state: StreamState };
+  | ({ stream: number } & Told);
+
+/** Notes of events >= from are replaced by these. */
+export interface Told {
+  from: number;
+  notes: Float64Array;
+  state: StreamState;
+}
 
 export type Loaded = ModelInfo;

@@ -96,19 +96,51 @@ async function download(
   return bytes;
 }
 
-export async function modelBytes(source: ModelSource, report: Report, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+export interface Fetched {
+  bytes: Uint8Array<ArrayBuffer>;
+  /** In storage: not when it is full, or where there is none. */
+  kept: boolean;
+}
+
+export async function modelBytes(source: ModelSource, report: Report, signal: AbortSignal): Promise<Fetched> {
+  if (source instanceof ArrayBuffer) return { bytes: new Uint8Array(source), kept: false };
+  if (source instanceof Blob) return { bytes: await ofBlob(source), kept: false };
   const kept = await folder();
+  if (!kept) return fetched(source, null, report, signal);
+  // One page at a time: the next finds what the first stored.
+  const lock = `midinfinite-model-${source.sha256}`;
+  const mine = await navigator.locks.request(lock, { ifAvailable: true }, (got) => got && fetched(source, kept, report, signal));
+  if (mine) return mine;
+  report({ phase: 'wait', done: 0, total: source.bytes });
+  try {
+    return await navigator.locks.request(lock, { signal }, () => fetched(source, kept, report, signal));
+  } catch (error) {
+    throw error instanceof StoreError ? error : new StoreError('cancelled', 'waiting for the other tab was cancelled');
+  }
+}
+
+async function ofBlob(file: Blob): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch {
+    throw new StoreError('i/o', 'the file could not be read: it may have been moved, or be too large for this browser');
+  }
+}
+
+async function fetched(
+  source: { url: string; sha256: string; bytes: number },
+  kept: FileSystemDirectoryHandle | null,
+  report: Report,
+  signal: AbortSignal,
+): Promise<Fetched> {
   const stored = kept ? await read(kept, source.sha256) : null;
-  if (stored) {
+  if (kept && stored) {
     report({ phase: 'stored', done: stored.length, total: source.bytes });
-    if (stored.length === source.bytes && (await matches(stored, source.sha256, report))) return stored;
-    await kept?.removeEntry(source.sha256).catch(() => undefined);
+    if (stored.length === source.bytes && (await matches(stored, source.sha256, report))) return { bytes: stored, kept: true };
+    await kept.removeEntry(source.sha256).catch(() => undefined);
   }
   const bytes = await download(source, kept, report, signal);
   if (!(await matches(bytes, source.sha256, report)))
     throw new StoreError('corrupt', 'the download was damaged on its way: try again');
-  if (kept) await write(kept, source.sha256, bytes);
-  return bytes;
+  return { bytes, kept: kept !== null && (await write(kept, source.sha256, bytes)) };
 }

@@ -112,7 +112,7 @@ export interface StreamOptions {
 /** Endless music. Disposed of with dispose(): what it holds in the engine is freed. */
 export interface Stream {
   /**
-   * Called with everything that is there at once, then whenever notes come or go. Notes are in order of onset. What a
+   * Called with everything that is there soon, then whenever notes come or go. Notes are in order of onset. What a
    * change does is told before its promise resolves; after undo, redo, again, seek and acceptTake the playhead in it is
    * where to go on.
    */
@@ -151,6 +151,8 @@ export interface ModelInfo {
   kernels: string;
   /** Which build runs: "relaxed-threads", "simd-threads", "relaxed", "simd". */
   build: string;
+  /** The file lies in this browser's storage: the next load downloads nothing. */
+  kept: boolean;
 }
 
 /** Everything that goes wrong. */
@@ -166,7 +168,8 @@ export type ModelSource =
   | Blob;
 
 export interface LoadProgress {
-  phase: 'program' | 'download' | 'stored' | 'check' | 'load';
+  /** wait: another page of this origin is fetching the model. */
+  phase: 'program' | 'wait' | 'download' | 'stored' | 'check' | 'load';
   /** Bytes. */
   done: number;
   total: number;

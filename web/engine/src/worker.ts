@@ -1,10 +1,10 @@
 // Where the engine computes: one network, its streams, the one with the least music ahead first. It computes an id, looks
 // whether anybody said something, computes the next.
 import { bestBuild, type Core, type CoreModel, type CoreProcessor, type CoreStream } from './core.ts';
-import type { FromWorker, Request, ToWorker } from './messages.ts';
+import type { FromWorker, Request, Told, ToWorker } from './messages.ts';
 import { modelBytes, StoreError } from './model_store.ts';
 import { countOf, eventAt, firstDifference, sliceFrom } from './notes.ts';
-import type { EngineErrorData, ModelInfo, Processor, Settings } from './types.ts';
+import type { EngineErrorData, ModelInfo, Processor, Settings, StreamState } from './types.ts';
 
 const SLICE_MS = 12; // computing at a stretch, before messages are looked at
 const REPORT_MS = 100; // the state is told at least so often while music plays
@@ -41,14 +41,14 @@ function errorData(error: unknown): EngineErrorData {
 
 async function load(request: Extract<Request, { do: 'load' }>): Promise<ModelInfo> {
   const build = bestBuild();
-  if (!build) throw new StoreError('unsupported', 'this browser has no WebAssembly SIMD: a newer one is needed');
+  if (!build) throw new StoreError('unsupported', 'this browser runs no WebAssembly, or an old form of it');
   loading = new AbortController();
   post({ progress: { phase: 'program', done: 0, total: 0 } });
-  const [module, bytes] = await Promise.all([
-    import(/* @vite-ignore */ `${request.base}midinfinite-${build}.mjs`) as Promise<{ default: () => Promise<Core> }>,
+  const [started, { bytes, kept }] = await Promise.all([
+    core ?? start(`${request.base}midinfinite-${build}.mjs`),
     modelBytes(request.model, (progress) => post({ progress }), loading.signal),
   ]);
-  core ??= await module.default();
+  core = started;
   post({ progress: { phase: 'load', done: 0, total: bytes.length } });
   // One processor is left to the page and its sound: threads that wait for a busy one are slower than fewer.
   const spare = Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 1) - 1));
@@ -63,7 +63,17 @@ async function load(request: Extract<Request, { do: 'load' }>): Promise<ModelInf
   } finally {
     core._free(address);
   }
-  return { ...model.info(), bytes: bytes.length, build };
+  return { ...model.info(), bytes: bytes.length, build, kept };
+}
+
+async function start(url: string): Promise<Core> {
+  try {
+    const module = (await import(/* @vite-ignore */ url)) as { default: () => Promise<Core> };
+    return await module.default();
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    throw new StoreError('i/o', 'the engine could not be fetched or started: check the connection and try again');
+  }
 }
 
 function dispose(): void {
@@ -92,7 +102,7 @@ function report(id: number, stream: Served, now: number, always = false): void {
   const changed = from >= 0 && from < countOf(current);
   const first = changed ? eventAt(current, from) : afterLast(current, stream.settled);
   const notes = changed ? sliceFrom(current, from) : new Float64Array();
-  const state = { ...stream.core.state(), tokensPerSecond: idsPerSecond(), start: stream.start };
+  const state = stateOf(stream);
   stream.lastReport = now;
   // What begins well before the playhead stays.
   const keep = settledNotes(current, state.playhead - 1);
@@ -100,6 +110,7 @@ function report(id: number, stream: Served, now: number, always = false): void {
   stream.told = keep > 0 ? sliceFrom(current, keep - 1) : current;
   post({ stream: id, from: first, notes, state }, [notes.buffer]);
 }
+const stateOf = (stream: Served): StreamState => ({ ...stream.core.state(), tokensPerSecond: idsPerSecond(), start: stream.start });
 const afterLast = (notes: Float64Array, settled: number) =>
   countOf(notes) > 0 ? eventAt(notes, countOf(notes) - 1) + 1 : settled;
 function settledNotes(notes: Float64Array, before: number): number {
@@ -172,7 +183,7 @@ function retell(id: number, stream: Served): void {
   stream.idle = false;
   const notes = stream.core.notesFrom(0);
   stream.told = notes;
-  const state = { ...stream.core.state(), tokensPerSecond: idsPerSecond(), start: stream.start };
+  const state = stateOf(stream);
   stream.playhead = stream.reached = state.playhead;
   stream.lastReport = performance.now();
   const copy = notes.slice();
@@ -216,6 +227,8 @@ async function answer(request: Request): Promise<unknown> {
   const stream = streams.get(request.stream);
   if (!stream) throw new StoreError('invalid argument', 'this stream was disposed of');
   switch (request.do) {
+    case 'tell':
+      return { from: 0, notes: stream.core.notesFrom(0), state: stateOf(stream) } satisfies Told;
     case 'change': {
       await useProcessor(stream, request.settings);
       stream.core.change(request.settings, request.amend);
