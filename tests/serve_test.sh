@@ -58,9 +58,10 @@ if ! "$program" --help | grep -q '^  serve '; then
   exit $((failures > 0))
 fi
 
-mkdir app empty
+mkdir -p app empty prefix/bin prefix/share/midinfinite
+cp "$program" prefix/bin/midinfinite
 echo '<!doctype html>page' >app/index.html
-expect 1 '^midinfinite: no web app in .*; name a built one with --app or MIDINFINITE_APP$'
+program=prefix/bin/midinfinite expect 1 '^midinfinite: no web app in .*; name a built one with --app or MIDINFINITE_APP$'
 expect 1 '^midinfinite: empty: there is no index.html in it; --app names' --app empty
 MIDINFINITE_APP=nowhere expect 1 '^midinfinite: nowhere: there is no index.html in it; MIDINFINITE_APP names'
 expect 2 '--port' --port 65536
@@ -82,8 +83,6 @@ started named env MIDINFINITE_APP=app "$program" serve --port 0 --json --open
 ended named TERM
 
 # Beside the program, and where an installed one has it; the first of these first.
-mkdir -p prefix/bin prefix/share/midinfinite
-cp "$program" prefix/bin/midinfinite
 cp -r app prefix/share/midinfinite/app
 started installed prefix/bin/midinfinite serve --port 0
 page "$port" / | grep -q doctype || fail "the installed app is not served"
