@@ -27,6 +27,10 @@ for seed in -1 18446744073709551616 99999999999999999999 0x10 1e3 ' 1' ''; do
   refused 2 'seed' generate --seconds 1 --seed "$seed" -o song.mid
 done
 refused 1 'two of' generate --seconds 1 -o song.mid --roll song.mid
+refused 1 'two of' generate --seconds 1 -o song.mid --roll ./song.mid
+mkdir folder && touch here.mid && ln -s here.mid there.mid
+refused 1 'two of' generate --seconds 1 -o here.mid --wav there.mid
+refused 1 '^midinfinite: folder: it is a folder' generate --seconds 1 -o folder
 refused 1 'standard output: two of' generate --seconds 1 -o - --wav -
 
 # A note at 0 s and one after 100 days: 16.7 s a tick.

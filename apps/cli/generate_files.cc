@@ -19,6 +19,9 @@ namespace {
 
 Result<void> check_folder(const std::string& path) {
   if (path.empty() || path == "-") return {};
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    return fail(ErrorCode::kIo, "it is a folder; name a file in it", path);
   const auto folder = std::filesystem::path(path).parent_path();
   if (::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0) return {};
   return fail(ErrorCode::kIo, "its folder does not exist or cannot be written to; create it or choose another", path);
@@ -27,6 +30,13 @@ Result<void> check_folder(const std::string& path) {
 bool is_device(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_character_file(path, ignored);  // /dev/null may stand for all of them
+}
+
+// Two names of one file have one place, whatever folders and links they go through.
+std::string place_of(const std::string& path) {
+  std::error_code error;
+  const auto place = std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  return path == "-" || error ? path : place.string();
 }
 
 std::string of_take(const std::string& name, int take) {
@@ -69,7 +79,7 @@ Result<void> check_outputs(const OutputNames& names, int takes) {
     MIDINF_TRY(check_folder(path));
     if (path == "-" && takes > 1)
       return fail(ErrorCode::kInvalidArgument, "several takes do not fit into it; name a file", "standard output");
-    if (!path.empty() && !is_device(path) && !seen.insert(path).second)
+    if (!path.empty() && !is_device(path) && !seen.insert(place_of(path)).second)
       return fail(ErrorCode::kInvalidArgument, "two of --output, --wav and --roll name it; give each a name of its own",
                   path == "-" ? "standard output" : path);
   }

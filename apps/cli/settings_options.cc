@@ -91,7 +91,8 @@ nlohmann::json settings_report(const Settings& settings) {
           {"temperature", settings.temperature},
           {"top_k", settings.top_k},
           {"top_p", settings.top_p},
-          {"min_p", settings.min_p}};
+          {"min_p", settings.min_p},
+          {"recover", settings.recover}};
 }
 
 }  // namespace midinf::cli

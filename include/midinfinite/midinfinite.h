@@ -285,7 +285,8 @@ MIDINF_API midinf_status midinf_generator_set_settings(midinf_generator* generat
 MIDINF_API midinf_status midinf_generator_get_settings(midinf_generator* generator, midinf_settings* settings);
 /** Ends a call of midinf_generator_next in another thread within 50 ms, or the next one; nothing is lost. [any] */
 MIDINF_API void midinf_generator_cancel(midinf_generator* generator);
-/** The whole generator as bytes (free with midinf_buffer_free). Processors are not saved. [main] */
+/** The whole generator as bytes (free with midinf_buffer_free). Processors are not saved, nor what a cancelled
+ * midinf_generator_next has taken back and not told: let one succeed first. [main] */
 MIDINF_API midinf_status midinf_generator_save(const midinf_generator* generator, void** bytes, size_t* size);
 /** And back: it goes on as the saved one would have. CORRUPT, UNSUPPORTED: not bytes that midinf_generator_save made,
  * or those of a newer version. [any] */
@@ -313,7 +314,8 @@ MIDINF_API void midinf_stream_params_init(midinf_stream_params* params);
 /** `params` may be NULL. [any] Cost: the network reads the prompt, so that the first note comes at once. */
 MIDINF_API midinf_status midinf_stream_create(const midinf_model* model, const midinf_stream_params* params,
                                               midinf_stream** stream);
-/** Ends what the thread does for it. NULL is fine. [main] */
+/** Ends what the thread does for it; while a player of it exists, that goes on and ends with the player. NULL is fine.
+ * [main] */
 MIDINF_API void midinf_stream_free(midinf_stream* stream);
 
 /** Generates on a thread of the model's, which serves all its streams, the one with the least ahead first. [main] */
@@ -326,8 +328,8 @@ MIDINF_API midinf_status midinf_stream_step(midinf_stream* stream, bool* more);
 
 /** The notes that begin before `until_seconds` and have not been pulled; the playhead moves there, or to the end of
  * what is generated (*reached_seconds, may be NULL). Notes that do not fit in `capacity` stay for the next call, and
- * the playhead before them. Not while a player exists. CORRUPT: the model computes no numbers and all was pulled. [any,
- * one thread at a time] */
+ * the playhead before them: *count is how many were written, never more. Not while a player exists. CORRUPT: the model
+ * computes no numbers and all was pulled. [any, one thread at a time] */
 MIDINF_API midinf_status midinf_stream_pull(midinf_stream* stream, double until_seconds, midinf_note* notes,
                                             size_t capacity, size_t* count, double* reached_seconds);
 
@@ -344,6 +346,8 @@ typedef struct midinf_stream_state {
   size_t redo_steps;        /**< and that midinf_stream_redo can make again */
   size_t takes;             /**< those there are */
   midinf_status status;     /**< CORRUPT: the model computes no numbers, and no more music comes */
+  uint64_t first_event;     /**< the first that is generated: notes of a lower number are the prompt's, and a
+                                 midi_continue of that prompt takes the others */
 } midinf_stream_state;
 
 /** Fills in `state`, whose struct_size is set. [any] */
@@ -418,7 +422,7 @@ MIDINF_API void midinf_stream_set_muted(midinf_stream* stream, int32_t instrumen
 MIDINF_API void midinf_stream_panic(midinf_stream* stream);
 
 /** The session (notes, settings, takes, playhead) with bytes of your own, as bytes: free them with midinf_buffer_free.
- * Processors and undo are not saved. [any] */
+ * Processors, undo and what rewinds nothing (speed, mutes and the like) are not saved. [any] */
 MIDINF_API midinf_status midinf_stream_save(const midinf_stream* stream, const void* attachment, size_t attachment_size,
                                             void** bytes, size_t* size);
 /** And back; it waits for midinf_stream_start. `attachment` (free it) and `attachment_size` may be NULL. CORRUPT,
@@ -445,7 +449,8 @@ typedef struct midinf_message {
 typedef struct midinf_player_params {
   size_t struct_size;  /**< sizeof this struct */
   int32_t sample_rate; /**< 1000..1000000 (48000) */
-  int32_t rebuffer_ms; /**< 0..60000: music that must be ahead before it starts or goes on (250) */
+  int32_t
+      rebuffer_ms; /**< 0..60000: music that must be ahead before it starts or goes on, at most the look-ahead (250) */
 } midinf_player_params;
 
 /** The defaults. [any] */

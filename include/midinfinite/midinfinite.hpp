@@ -639,7 +639,7 @@ class Stream {
 /// How a Player plays.
 struct PlayerOptions {
   int sample_rate = 48000;  ///< 1000..1000000.
-  int rebuffer_ms = 250;    ///< Music that must be ahead before it starts or goes on.
+  int rebuffer_ms = 250;    ///< Music that must be ahead before it starts or goes on; at most the look-ahead.
 };
 
 /// The audio side of a stream: MIDI messages at sample offsets. One a stream.

@@ -857,6 +857,10 @@ TEST_F(CApi, ChangesAreHeardUndoneAndShown) {
 
   ASSERT_EQ(midinf_stream_again(s.get(), 2), MIDINF_STATUS_OK);
   EXPECT_EQ(state(s).playhead_seconds, 2);
+  const double here = state(s).playhead_seconds;
+  ASSERT_GT(here, 0);
+  ASSERT_EQ(midinf_stream_again(s.get(), -0.001), MIDINF_STATUS_OK);
+  EXPECT_EQ(state(s).playhead_seconds, here) << "negative is the playhead, however small";
   expect_refused(midinf_stream_again(s.get(), 1e6), "from_seconds");
   expect_refused(midinf_stream_again(s.get(), kNan), "from_seconds");
   ASSERT_EQ(midinf_stream_seek(s.get(), 1), MIDINF_STATUS_OK);
@@ -1067,6 +1071,32 @@ TEST_F(CApi, APlayerPlaysWhatTheStreamKnows) {
   s.reset();
   for (int block = 0; block < 50; ++block) process(16);
   EXPECT_GT(on.size(), off.size() / 2);
+}
+
+TEST_F(CApi, APlayerNeverWaitsForMoreThanTheStreamGenerates) {
+  midinf_stream_params stream_params;
+  midinf_stream_params_init(&stream_params);
+  stream_params.look_ahead_seconds = 0.1;
+  const midinf_settings settings = trio();
+  stream_params.settings = &settings;
+  midinf_stream* eager = nullptr;
+  ASSERT_EQ(midinf_stream_create(model_.get(), &stream_params, &eager), MIDINF_STATUS_OK) << midinf_last_error();
+  const StreamPtr s(eager);
+  midinf_player_params params;
+  midinf_player_params_init(&params);
+  params.sample_rate = 8'000;
+  params.rebuffer_ms = 60'000;
+  midinf_player* made = nullptr;
+  ASSERT_EQ(midinf_player_create(s.get(), &params, &made), MIDINF_STATUS_OK) << midinf_last_error();
+  const PlayerPtr player(made);
+  std::size_t messages = 0;
+  for (int block = 0; block < 200; ++block) {
+    run(s);
+    midinf_message out[64];
+    messages += midinf_player_process(player.get(), 80, out, 64);
+  }
+  EXPECT_GT(messages, 10U);
+  EXPECT_GT(state(s).playhead_seconds, 1.5);
 }
 
 TEST_F(CApi, APlayerGivesTheStreamBack) {

@@ -52,10 +52,12 @@ midinf_status midinf_player_create(midinf_stream* stream, const midinf_player_pa
     MIDINF_TRY(check_range(params.rebuffer_ms, 0, 60'000, "rebuffer_ms"));
     const std::shared_ptr<Session>& session = stream->session;
     if (session->has_player.exchange(true)) return refuse("has a player already", "stream");
+    // A clock that waited for more than the stream generates would wait for ever.
+    const auto look_ahead_ms = static_cast<int>(session->stream->look_ahead().count() * 1000);
     try {
-      *player = new midinf_player(
-          session,
-          {.sample_rate = params.sample_rate, .start = session->stream->playhead(), .rebuffer_ms = params.rebuffer_ms});
+      *player = new midinf_player(session, {.sample_rate = params.sample_rate,
+                                            .start = session->stream->playhead(),
+                                            .rebuffer_ms = std::min(params.rebuffer_ms, look_ahead_ms)});
     } catch (...) {
       session->has_player = false;
       throw;

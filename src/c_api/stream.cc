@@ -121,7 +121,8 @@ midinf_status midinf_stream_get_state(const midinf_stream* stream, midinf_stream
                 .undo_steps = music.undo_steps(),
                 .redo_steps = music.redo_steps(),
                 .takes = music.takes().size(),
-                .status = music.failed() ? MIDINF_STATUS_CORRUPT : MIDINF_STATUS_OK},
+                .status = music.failed() ? MIDINF_STATUS_CORRUPT : MIDINF_STATUS_OK,
+                .first_event = music.first_event()},
                state);
     return {};
   });

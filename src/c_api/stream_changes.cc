@@ -67,7 +67,7 @@ midinf_status midinf_stream_again(midinf_stream* stream, double from_seconds) {
     Stream& music = *stream->session->stream;
     if (from > std::max(music.playhead(), music.generated_to()))
       return refuse("lies beyond what has been generated", "from_seconds");
-    return found(music.again(from < Ticks10ms(0) ? std::nullopt : std::optional(from)), "that moment is forgotten");
+    return found(music.again(from_seconds < 0 ? std::nullopt : std::optional(from)), "that moment is forgotten");
   });
 }
 

@@ -173,6 +173,11 @@ std::uint64_t Stream::slides() const {
   return generator_.slides();
 }
 
+EventIndex Stream::first_event() const {
+  const Lock lock(mutex_);
+  return generator_.prompt_end();
+}
+
 RecoveryCounts Stream::recovery_counts() const {
   const Lock lock(mutex_);
   return generator_.recovery_counts();
@@ -528,6 +533,8 @@ void Stream::end_step(Job& job) {
   }
   Generator* generator = generator_of(job);
   if (generator == nullptr) return;
+  // What was heard since the step began is not taken back either.
+  if (job.kind == Job::Kind::kEvent) generator_.set_heard(change_time(), kept());
   const EventIndex end = generator->end_index();
   const Step step = generator->accept(job.logits);
   if (generator != &generator_ || step == Step::kId) return;

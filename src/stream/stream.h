@@ -84,6 +84,9 @@ class Stream {
   [[nodiscard]] RecoveryCounts recovery_counts() const;
   /// How often the window slid.
   [[nodiscard]] std::uint64_t slides() const;
+  /// The number of the first event that is generated; those before are the prompt's.
+  [[nodiscard]] EventIndex first_event() const;
+  [[nodiscard]] Seconds look_ahead() const { return options_.look_ahead; }
   /// The network computed infinities or no numbers: its file is damaged, and nothing more is generated.
   [[nodiscard]] bool failed() const;
   /// All notes that are still in history and known, the prompt's too, as they were generated (no live controls).

@@ -59,6 +59,7 @@ Result<std::unique_ptr<Stream>> Stream::open(std::span<const std::byte> bytes, s
   const Ticks10ms music_start = time_in(in), playhead = time_in(in);
   StreamOptions options;
   options.look_ahead = Seconds(seconds_in(in, 3600));
+  if (options.look_ahead <= Seconds(0)) in.refuse();  // would never play
   options.reaction = Seconds(seconds_in(in, 60));
   options.velocity.constant = in.number_in<std::int32_t>(0, 127);
   options.velocity.seed = in.number<std::uint64_t>();

@@ -102,6 +102,44 @@ TEST_F(StreamTest, CountsAnUnderrunOnceAndLosesNothing) {
   EXPECT_TRUE(std::equal(heard.begin(), heard.end(), all.begin()));
 }
 
+TEST_F(StreamTest, ARecoveryTakesNothingBackThatWasPulledWhileItsStepWasComputed) {
+  class OneKey : public LogitProcessor {  // strikes one key every half second: a loop
+   public:
+    void narrow(const StepContext& context, RowRanges& allowed) const override {
+      const auto now = static_cast<TokenId>((context.now - context.window_origin).count());
+      const TokenId step = context.history.size() > 1 ? now + 50 : now;
+      RowRanges wanted = allowed;
+      if (context.slot == Slot::kNote) wanted.intersect({RowRange{kNoteBase + 60, kNoteBase + 61}});
+      if (context.slot == Slot::kOnset) wanted.intersect({RowRange{step, step + 1}});
+      if (!wanted.empty()) allowed = wanted;
+    }
+  };
+  const auto one = stream({.seed = 1, .processors = {std::make_shared<OneKey>()}});
+  std::vector<StreamNote> heard;
+  const auto pull = [&](Ticks10ms until) {
+    for (const StreamNote& note : one->pull(until)) heard.push_back(note);
+  };
+  unsigned recoveries = 0;
+  for (int i = 0; i < 900; ++i) {
+    Stream::Job job;
+    if (!one->begin_step(job)) {
+      pull(one->generated_to());
+      continue;
+    }
+    Stream::Job* const jobs[] = {&job};
+    compute(jobs);
+    if (i % 9 == 0 && one->seconds_ahead() > 0.6) pull(one->playhead() + Ticks10ms(40));  // longer than the reaction
+    const Ticks10ms playhead = one->playhead();
+    one->end_step(job);
+    if (one->recovery_counts().recoveries > recoveries) {
+      ASSERT_GE(one->generated_to(), playhead);
+    }
+    recoveries = one->recovery_counts().recoveries;
+  }
+  EXPECT_GT(recoveries, 0U);
+  for (std::size_t i = 1; i < heard.size(); ++i) ASSERT_GT(heard[i].event, heard[i - 1].event);
+}
+
 TEST_F(StreamTest, AChangeIsObeyedWithinItsReactionTime) {
   const auto one = stream();
   play(*one, 10);
