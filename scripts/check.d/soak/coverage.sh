@@ -15,7 +15,8 @@ ctest --test-dir build/coverage --no-tests=error --label-exclude '^slow$' --excl
 # Test files and tools are not what is measured.
 gcovr --root . --object-directory build/coverage --filter src/ --exclude '.*_(test|tool)\.cc' --exclude '.*test_.*\.h' \
   --exclude '.*/(random_checkpoint|golden_logits|plain_chain)\.h' --csv build/coverage/lines.csv --txt build/coverage/lines.txt
-awk -F, 'NR > 1 { split($1, path, "/"); lines[path[2]] += $2; run[path[2]] += $3; all += $2; all_run += $3 }
+awk -F, 'NR > 1 { split($1, path, "/"); folder = path[1] == "src" ? path[2] : path[4]  # a header, by way of its layer
+         lines[folder] += $2; run[folder] += $3; all += $2; all_run += $3 }
          END { printf "%-14s %7s %7s %7s\n", "folder", "lines", "run", "share"
                for (name in lines) printf "%-14s %7d %7d %6.1f%%\n", name, lines[name], run[name], 100 * run[name] / lines[name] | "sort"
                close("sort"); printf "%-14s %7d %7d %6.1f%%\n", "src", all, all_run, 100 * all_run / all }' build/coverage/lines.csv
