@@ -14,6 +14,10 @@ export interface Strip {
 }
 export const DEFAULT_STRIP: Strip = { volume: 0.8, muted: false, solo: false };
 
+// Firefox (seen with 153) asks the audio device while it holds the lock that the audio thread needs: reading the latency
+// just as the device starts stops the page for ever.
+const LATENCY_CAN_BE_READ = !navigator.userAgent.includes('Firefox/');
+
 export class Player {
   readonly notes = new NoteStore();
   /** Called every 25 ms while the clock runs, with what is handed over: the stream's playhead. */
@@ -53,8 +57,8 @@ export class Player {
 
   /** Music that is heard now, for pictures: behind the scheduler by what the output takes. */
   get heard(): number {
-    const latency = this.#scheduler.state === 'playing' ? (this.#context.outputLatency || 0) * this.#speed : 0;
-    return Math.max(0, this.position - latency);
+    const known = LATENCY_CAN_BE_READ && this.#scheduler.state === 'playing';
+    return Math.max(0, this.position - (known ? (this.#context.outputLatency || 0) * this.#speed : 0));
   }
 
   get position(): number {
