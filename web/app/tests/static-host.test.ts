@@ -20,7 +20,7 @@ test('one visit: it plays without threads; the next has them; and without the ho
   await page.locator('.start').click();
   await untilHeard(page);
   await kept(page);
-  expect(await meter(page)).not.toContain('threads,');
+  expect(await meter(page)).not.toContain('-threads,');
   // Nothing is loaded anew under somebody who plays.
   expect(await page.evaluate(() => 'sameDocument' in window)).toBe(true);
 

@@ -44,7 +44,8 @@ async function write(kept: FileSystemDirectoryHandle, name: string, bytes: Uint8
     const access = await file.createSyncAccessHandle();
     try {
       access.truncate(0);
-      access.write(bytes, { at: 0 });
+      // A full disk is a short write, and no error.
+      if (access.write(bytes, { at: 0 }) < bytes.length) throw new StoreError('i/o', 'there is no room');
       access.flush();
     } finally {
       access.close();

@@ -1,16 +1,19 @@
 // One listener's session: the engine, the stream that plays, and what the page shows of them. The page calls it and
 // reads its fields; nothing else talks to the engine.
-import { load, type Engine, type LoadProgress, type Note, type Settings, type Stream, type StreamState } from 'midinfinite';
+import { load, type Engine, type EngineErrorData, type LoadProgress, type ModelInfo, type Note, type Settings, type Stream, type StreamState } from 'midinfinite';
 import { SvelteMap } from 'svelte/reactivity';
 import type { FontProgress } from '../audio/font.ts';
 import { DEFAULT_STRIP, Player, type Strip } from '../audio/player.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import * as storage from './saved.ts';
+import { whatIsMissing } from './support.ts';
+import { tryModel } from './try-model.ts';
 import { keepAwake } from './wake-lock.ts';
 
 export const MODEL_BYTES = __MODEL_BYTES__;
 /** Set once the model lies in this browser's storage: the next visit loads it without being asked. */
 const LOADED_BEFORE = 'loaded-before';
+const BUILDS = new URL('wasm/', document.baseURI).href;
 const SAVE_EVERY_MS = 10_000;
 const POLL_MS = 100;
 /** Instruments keep their mixer strip so long after their last note, in seconds of music. */
@@ -59,8 +62,11 @@ export class Session {
   notesPerSecond = $state(0);
   prompt = $state.raw<Prompt | undefined>();
   saved = $state.raw<storage.Saved | undefined>();
-  threads = $state(0);
-  build = $state('');
+  model = $state.raw<ModelInfo | undefined>();
+  /** Of the file, where the listener brought one. */
+  modelName = $state<string | undefined>();
+  /** A file is being tried as a model. */
+  trying = $state<string | undefined>();
 
   readonly player = new Player();
   #engine: Engine | undefined;
@@ -69,6 +75,8 @@ export class Session {
   #music: Stream | undefined;
   // Counts what was begun: a stream that comes after another was asked for is let go.
   #begun = 0;
+  // The engine broke while music played: trying again goes on with it.
+  #interrupted = false;
   #stopListening: () => void = () => {};
   #lastPlayed = new Map<number, number>();
   // Settings wait here while the engine is still busy with earlier ones: a dragged slider sends what is newest.
@@ -87,7 +95,8 @@ export class Session {
     setInterval(() => this.playing && void this.save(), SAVE_EVERY_MS);
     document.addEventListener('visibilitychange', () => document.hidden && void this.save());
     void storage.restore().then((saved) => (this.saved = saved), () => {});
-    if (localStorage.getItem(LOADED_BEFORE) !== null) void this.load();
+    this.failure = whatIsMissing();
+    if (this.failure === undefined && localStorage.getItem(LOADED_BEFORE) !== null) void this.load();
   }
 
   // ---- loading
@@ -111,11 +120,12 @@ export class Session {
           if (progress.phase === 'download' && !this.playing) this.#cancel.abort();
         },
         signal: this.#cancel.signal,
-        base: new URL('wasm/', document.baseURI).href,
+        base: BUILDS,
       });
-      this.threads = this.#engine.model.threads;
-      this.build = this.#engine.model.build;
-      localStorage.setItem(LOADED_BEFORE, 'yes');
+      this.model = this.#engine.model;
+      this.modelName = undefined;
+      if (this.model.kept) localStorage.setItem(LOADED_BEFORE, 'yes');
+      else this.#notKept();
     } catch (error) {
       this.progress = undefined;
       if (!this.#cancel.signal.aborted) this.#fail(error, 'The model could not be loaded');
@@ -144,9 +154,77 @@ export class Session {
   }
 
   retry(): void {
-    this.failure = undefined;
+    this.failure = whatIsMissing();
+    if (this.failure !== undefined) return;
     if (this.phase === 'ready' && !this.soundsReady) void this.#loadSounds();
-    else void this.play();
+    void (this.saved !== undefined && this.#interrupted ? this.continueSaved() : this.play());
+  }
+
+  #notKept(): void {
+    localStorage.removeItem(LOADED_BEFORE);
+    this.tell('The model plays from memory: this browser has no room to keep it, or may not.', 'The next visit fetches it again.');
+  }
+
+  /** Plays on with a model from a file, which may be anything: what plays is left only for one that writes music. */
+  async useModel(file: File): Promise<void> {
+    if (this.trying !== undefined) return;
+    this.trying = file.name;
+    try {
+      const session = await this.#music?.save();
+      const { engine, stream } = await tryModel(file, { session, settings: $state.snapshot(this.choices) }, { base: BUILDS });
+      await this.#changeEngine(engine, stream);
+      this.modelName = file.name;
+      this.tell(`“${file.name}” plays now.`);
+    } catch (error) {
+      this.tell(describeFailure(error, `“${file.name}” is not used`).what, 'Everything stays as it was.');
+    } finally {
+      this.trying = undefined;
+    }
+  }
+
+  /** Back to the model that comes with the app. */
+  async useBundledModel(): Promise<void> {
+    await this.save();
+    const saved = await storage.restore().catch(() => undefined);
+    const { playing } = this;
+    this.#dropEngine();
+    if (saved === undefined) return void this.load();
+    this.saved = saved;
+    await this.continueSaved();
+    if (!playing) this.pause();
+  }
+
+  async #changeEngine(engine: Engine, music: Stream): Promise<void> {
+    const old = this.#engine;
+    const position = this.player.position;
+    const fresh = this.#music === undefined;
+    ++this.#begun;
+    this.#stopListening();
+    this.#engine = engine;
+    this.model = engine.model;
+    this.phase = 'ready';
+    await this.#listen(music);
+    if (!fresh) this.seek(position);
+    void old?.dispose();
+    if (!this.soundsReady) void this.#loadSounds();
+  }
+
+  #dropEngine(): void {
+    void this.#engine?.dispose();
+    this.#stopListening();
+    this.#engine = undefined;
+    this.#music = undefined;
+    this.#begun = 0;
+    this.phase = 'idle';
+  }
+
+  /** The engine writes no more. What was saved last can go on in a new one. */
+  async #broke(error: EngineErrorData): Promise<void> {
+    this.#dropEngine();
+    this.player.pause();
+    this.saved = await storage.restore().catch(() => undefined);
+    this.#interrupted = true;
+    this.#fail(error, 'The music cannot go on');
   }
 
   // ---- playing
@@ -283,6 +361,7 @@ export class Session {
     const saved = this.saved;
     if (saved === undefined) return;
     this.saved = undefined;
+    this.#interrupted = false;
     this.setSpeed(saved.speed);
     this.setTranspose(saved.transpose);
     this.scale = saved.scale;
@@ -318,21 +397,30 @@ export class Session {
       await old?.dispose();
       const music = await engine.createStream(from.session ? { session: from.session } : { settings: $state.snapshot(this.choices), prompt: from.prompt });
       if (mine !== this.#begun) return void music.dispose();
-      this.#music = music;
-      await new Promise<void>((first) => {
-        this.#stopListening = music.onUpdate((update) => {
-          this.stream = update.state;
-          this.player.update(update);
-          this.#seen(update.notes);
-          // What the listener is choosing right now is newer than what the engine tells.
-          if (!this.#sending) this.#adopt(update.state.settings);
-          first();
-        });
-      });
+      await this.#listen(music);
     } catch (error) {
       this.#begun = 0;
       this.#fail(error, 'The music could not begin');
     }
+  }
+
+  async #listen(music: Stream): Promise<void> {
+    this.#music = music;
+    const deaf = music.onError((error) => void this.#broke(error));
+    await new Promise<void>((first) => {
+      const off = music.onUpdate((update) => {
+        this.stream = update.state;
+        this.player.update(update);
+        this.#seen(update.notes);
+        // What the listener is choosing right now is newer than what the engine tells.
+        if (!this.#sending) this.#adopt(update.state.settings);
+        first();
+      });
+      this.#stopListening = () => {
+        off();
+        deaf();
+      };
+    });
   }
 
   // ---- keeping

@@ -1,0 +1,44 @@
+// Another model, from a file that may be anything: it must load and write music before anything is given up for it.
+import { load, type Engine, type LoadOptions, type Settings, type Stream } from 'midinfinite';
+
+const MOST_BYTES = 1.5e9;
+const MOST_SECONDS = 30;
+
+export interface Tried {
+  engine: Engine;
+  stream: Stream;
+}
+
+/** Goes on from `session` if there is one. Rejects with what is wrong with the file; nothing of it stays then. */
+export async function tryModel(
+  file: File,
+  from: { session?: Uint8Array; settings: Partial<Settings> },
+  options: Pick<LoadOptions, 'base' | 'onProgress'>,
+): Promise<Tried> {
+  if (file.size > MOST_BYTES) throw new Error(`it is larger than ${MOST_BYTES / 1e9} GB, too much for a browser`);
+  const engine = await load({ ...options, model: file });
+  try {
+    const stream = await engine.createStream(from);
+    await untilItWrites(stream);
+    return { engine, stream };
+  } catch (error) {
+    void engine.dispose();
+    throw error;
+  }
+}
+
+function untilItWrites(stream: Stream): Promise<void> {
+  return new Promise((writes, fails) => {
+    const late = setTimeout(() => fails(new Error('it is too slow for this machine')), MOST_SECONDS * 1000);
+    let first: number | undefined;
+    stream.onError(fails);
+    const off = stream.onUpdate(({ state }) => {
+      // What is there already is known music: the new model writes beyond it.
+      if (first === undefined) stream.advance((first = state.generatedTo));
+      if (state.generatedTo <= first) return;
+      clearTimeout(late);
+      off();
+      writes();
+    });
+  });
+}
