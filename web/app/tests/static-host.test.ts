@@ -12,7 +12,10 @@ let host: PlainHost;
 beforeAll(async () => void (browser = await launch()), 60 * SECONDS);
 afterAll(() => browser?.close());
 beforeEach(async () => void (host = await new PlainHost(dist, '/music/endless/').start()));
-afterEach(() => host.stop());
+afterEach(async () => {
+  for (const context of browser.contexts()) await context.close();
+  await host.stop();
+});
 
 test('one visit: it plays without threads; the next has them; and without the host it plays, and shows its licences', async () => {
   const { page, complaints } = await open(browser, host.address);
@@ -38,7 +41,6 @@ test('one visit: it plays without threads; the next has them; and without the ho
   }
   expect(complaints).toEqual([]);
   await host.start();
-  await page.context().close();
 }, 120 * SECONDS);
 
 test('a new version waits while music plays, comes with the next reload, and leaves nothing of the old one behind', async () => {
@@ -82,7 +84,6 @@ test('a new version waits while music plays, comes with the next reload, and lea
         return keys.flat().filter(({ url }) => new URL(url).pathname.endsWith('/index.html')).length;
       }))
       .toBe(1);
-    await page.context().close();
   } finally {
     rmSync(next, { recursive: true });
   }
