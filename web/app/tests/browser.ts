@@ -28,6 +28,8 @@ const MEDIA_TYPES: Record<string, string> = {
 /** Files and their types, and nothing else: no policy, no isolation, no validators. */
 export class PlainHost {
   readonly requests: string[] = [];
+  /** What was answered whole; seconds since 1970. */
+  readonly sent: { path: string; bytes: number; from: number; to: number }[] = [];
   /** Answers instead where it returns true. */
   instead: (path: string, request: IncomingMessage, response: ServerResponse) => boolean = () => false;
   /** The line that all answers share, in bytes a second. */
@@ -68,6 +70,8 @@ export class PlainHost {
     response.writeHead(200, { 'Content-Type': MEDIA_TYPES[extname(file)] ?? 'application/octet-stream', 'Content-Length': size });
     const line = new PassThrough();
     line.pipe(response);
+    const from = Date.now() / 1000;
+    line.on('finish', () => this.sent.push({ path, bytes: size, from, to: Date.now() / 1000 }));
     void this.#send(createReadStream(file), line);
   }
   async #send(from: AsyncIterable<Buffer>, to: PassThrough): Promise<void> {

@@ -1,0 +1,29 @@
+// Runs in the page of streams.test.ts: writes streams one after the other, as fast as it goes.
+import { load, type ModelInfo } from 'midinfinite';
+
+export interface Written {
+  model: ModelInfo;
+  streams: { took: number; notes: number }[];
+}
+
+async function writeStreams({ count, seconds }: { count: number; seconds: number }): Promise<Written> {
+  const model = await (await fetch('/models/mini-q8_0.gguf')).blob();
+  const engine = await load({ model, base: new URL('/wasm/', location.href).href });
+  const streams: Written['streams'] = [];
+  for (let seed = 1; seed <= count; ++seed) {
+    const begun = performance.now();
+    const stream = await engine.createStream({ settings: { seed }, lookAhead: seconds });
+    let events: number[] = [];
+    await new Promise<void>((written) =>
+      stream.onUpdate(({ from, notes, state }) => {
+        events = events.filter((event) => event < from).concat(notes.map(({ event }) => event));
+        if (state.generatedTo >= seconds) written();
+      }),
+    );
+    streams.push({ took: (performance.now() - begun) / 1000, notes: events.length });
+    await stream.dispose();
+  }
+  return { model: engine.model, streams };
+}
+
+Object.assign(window, { writeStreams });
