@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readSaved } from './saved.ts';
 
-const good = { version: 1, stream: new Uint8Array([1]), savedAt: 5, position: 12, speed: 2, transpose: -3, strips: [], scale: undefined, prompt: undefined };
+const good = { version: 1, stream: new Uint8Array([1]), savedAt: 5, position: 12, start: 3, speed: 2, transpose: -3, strips: [], scale: undefined, prompt: undefined };
 
 test('a record comes back as it was saved', () => {
   const { version: _, ...rest } = good;

@@ -11,6 +11,8 @@ export interface Saved {
   savedAt: number;
   /** Seconds of music at the playhead. */
   position: number;
+  /** What lies before is the prompt. */
+  start: number;
   speed: number;
   transpose: number;
   strips: [number, Strip][];
@@ -29,6 +31,7 @@ export function readSaved(value: unknown): Saved | undefined {
     stream: record.stream,
     savedAt: number(record.savedAt, 0, Infinity, 0),
     position: number(record.position, 0, Infinity, 0),
+    start: number(record.start, 0, Infinity, 0),
     speed: number(record.speed, 0.25, 4, 1),
     transpose: number(record.transpose, -24, 24, 0),
     strips: Array.isArray(record.strips) ? record.strips : [],

@@ -20,15 +20,26 @@ const POLL_MS = 100;
 const STRIP_STAYS = 20;
 export const TAKES = 3;
 export const TAKE_SECONDS = 8;
+/** Seconds of music beyond what is heard: a dense passage, or twice the speed, is no gap. */
+export const LOOK_AHEAD = 8;
+/** A crowd of notes at one instant is noise, and takes longer to write than to hear. */
+export const POLYPHONY = 24;
 /** Prompts are heard from so many seconds before new music begins. */
 const PROMPT_HEARD = 8;
 
-export type Choices = Pick<Settings, 'seed' | 'ensemble' | 'temperature' | 'topP' | 'density' | 'frequencyPenalty' | 'scale'>;
+export type Choices = Pick<Settings, 'seed' | 'ensemble' | 'temperature' | 'topP' | 'density' | 'frequencyPenalty' | 'polyphony' | 'scale'>;
 
 interface Prompt {
   name: string;
   /** The file, where all of it was taken: an export keeps its own events. */
   whole: Uint8Array<ArrayBuffer> | undefined;
+}
+
+interface Beginning {
+  prompt?: Note[];
+  session?: Uint8Array;
+  /** Where the music of a session was first generated: what its engine says is where it goes on. */
+  start?: number;
 }
 
 export class Session {
@@ -46,7 +57,7 @@ export class Session {
   underruns = $state(0);
   stream = $state.raw<StreamState | undefined>();
   choices = $state<Choices>({
-    seed: randomSeed(), ensemble: [], temperature: 1, topP: 0.98, density: 0, frequencyPenalty: 0, scale: 0xfff,
+    seed: randomSeed(), ensemble: [], temperature: 1, topP: 0.98, density: 0, frequencyPenalty: 0, polyphony: POLYPHONY, scale: 0xfff,
   });
   /** As it was chosen: relative keys have one mask. */
   scale = $state.raw<{ root: number; mode: number } | undefined>();
@@ -171,7 +182,7 @@ export class Session {
     this.trying = file.name;
     try {
       const session = await this.#music?.save();
-      const { engine, stream } = await tryModel(file, { session, settings: $state.snapshot(this.choices) }, { base: BUILDS });
+      const { engine, stream } = await tryModel(file, { session, settings: $state.snapshot(this.choices), lookAhead: LOOK_AHEAD }, { base: BUILDS });
       await this.#changeEngine(engine, stream);
       this.modelName = file.name;
       this.tell(`“${file.name}” plays now.`);
@@ -197,14 +208,14 @@ export class Session {
   async #changeEngine(engine: Engine, music: Stream): Promise<void> {
     const old = this.#engine;
     const position = this.player.position;
-    const fresh = this.#music === undefined;
+    const before = this.#music && this.stream;
     ++this.#begun;
     this.#stopListening();
     this.#engine = engine;
     this.model = engine.model;
     this.phase = 'ready';
-    await this.#listen(music);
-    if (!fresh) this.seek(position);
+    await this.#listen(music, before?.start);
+    if (before) this.seek(position);
     void old?.dispose();
     if (!this.soundsReady) void this.#loadSounds();
   }
@@ -369,11 +380,11 @@ export class Session {
     this.player.setStrips(this.strips);
     this.prompt = saved.prompt;
     this.player.unlock();
-    await this.#startOver({ session: saved.stream });
+    await this.#startOver({ session: saved.stream, start: saved.start });
     this.seek(saved.position);
   }
 
-  async #startOver(from: { prompt?: Note[]; session?: Uint8Array }): Promise<void> {
+  async #startOver(from: Beginning): Promise<void> {
     this.playing = true;
     if (!(await this.load())) return;
     await this.#begin(from);
@@ -381,7 +392,7 @@ export class Session {
     keepAwake(this.playing);
   }
 
-  async #begin(from: { prompt?: Note[]; session?: Uint8Array }): Promise<void> {
+  async #begin(from: Beginning): Promise<void> {
     const engine = this.#engine;
     if (engine === undefined) return;
     const mine = ++this.#begun;
@@ -395,21 +406,21 @@ export class Session {
     this.#lastPlayed.clear();
     try {
       await old?.dispose();
-      const music = await engine.createStream(from.session ? { session: from.session } : { settings: $state.snapshot(this.choices), prompt: from.prompt });
+      const music = await engine.createStream(from.session ? { session: from.session } : { settings: $state.snapshot(this.choices), prompt: from.prompt, lookAhead: LOOK_AHEAD });
       if (mine !== this.#begun) return void music.dispose();
-      await this.#listen(music);
+      await this.#listen(music, from.start);
     } catch (error) {
       this.#begun = 0;
       this.#fail(error, 'The music could not begin');
     }
   }
 
-  async #listen(music: Stream): Promise<void> {
+  async #listen(music: Stream, start?: number): Promise<void> {
     this.#music = music;
     const deaf = music.onError((error) => void this.#broke(error));
     await new Promise<void>((first) => {
       const off = music.onUpdate((update) => {
-        this.stream = update.state;
+        this.stream = start === undefined ? update.state : { ...update.state, start };
         this.player.update(update);
         this.#seen(update.notes);
         // What the listener is choosing right now is newer than what the engine tells.
@@ -434,6 +445,7 @@ export class Session {
         stream: new Uint8Array(bytes),
         savedAt: Date.now(),
         position: this.player.position,
+        start: this.stream?.start ?? 0,
         speed: this.speed,
         transpose: this.transpose,
         strips: [...this.strips].map(([instrument, strip]) => [instrument, { ...strip }]),
@@ -491,8 +503,8 @@ export class Session {
     }
   }
 
-  #adopt({ seed, ensemble, temperature, topP, density, frequencyPenalty, scale }: Settings): void {
-    Object.assign(this.choices, { seed, ensemble, temperature, topP, density, frequencyPenalty, scale });
+  #adopt({ seed, ensemble, temperature, topP, density, frequencyPenalty, polyphony, scale }: Settings): void {
+    Object.assign(this.choices, { seed, ensemble, temperature, topP, density, frequencyPenalty, polyphony, scale });
   }
 
   /** Does what may put the engine's playhead elsewhere, and takes the player there. */
