@@ -47,6 +47,19 @@ test('no WebAssembly: the page says so before anything is fetched', async () => 
   expect(host.requests).not.toContain(MODEL);
 }, 60 * SECONDS);
 
+test('WebAssembly without SIMD, and no AudioWorklet: each is told before the model is fetched', async () => {
+  const old = await open(browser, host.address, { serviceWorkers: 'block' });
+  await before(old.page, /assets\/worker-.*\.js/, 'WebAssembly.validate = () => false');
+  await playAgain(old.page);
+  await expect.poll(() => card(old.page).innerText()).toMatch(/runs no WebAssembly, or an old form of it.*\n.*current Chrome/s);
+
+  const context = await browser.newContext();
+  await context.addInitScript(() => delete (globalThis as { AudioWorkletNode?: unknown }).AudioWorkletNode);
+  const { page } = await openIn(context, host.address);
+  await expect.poll(() => card(page).innerText()).toMatch(/too old for the synthesizer.*\n.*current Chrome/s);
+  expect(host.requests).not.toContain(MODEL);
+}, 60 * SECONDS);
+
 test('no https: the page says so', async () => {
   const mapped = await launch('--host-resolver-rules=MAP plain.test 127.0.0.1, MAP localhost 127.0.0.1');
   try {
@@ -251,4 +264,22 @@ test('an engine that breaks while music plays: one line, and trying again goes o
   await again(page).click();
   await untilHeard(page);
   expect(await page.getByRole('timer').innerText()).not.toBe('0:00');
+}, 90 * SECONDS);
+
+test('a page that dies while music plays: opened again, it offers to continue, and does', async () => {
+  const { page } = await open(browser, host.address);
+  await page.locator('.start').click();
+  await untilHeard(page);
+  await page.waitForTimeout(13 * SECONDS); // it is saved every ten
+  const cdp = await page.context().newCDPSession(page);
+  const died = page.waitForEvent('crash');
+  void cdp.send('Page.crash').catch(() => undefined);
+  await died;
+
+  const next = await openIn(page.context(), host.address);
+  await next.page.getByText('Continue where you were').click();
+  await untilHeard(next.page);
+  const [minutes, seconds] = (await next.page.getByRole('timer').innerText()).split(':').map(Number);
+  expect(60 * minutes! + seconds!).toBeGreaterThan(5);
+  expect(next.complaints).toEqual([]);
 }, 90 * SECONDS);

@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { launch, type PlainHost, untilHeard } from '../browser.ts';
-import { fixed, forgetRecord, meterSays, openListening, pause, percentile, recorded, scaledCount, serve, soundAfter, untilReady } from './listen.ts';
+import { fixed, forgetRecord, meterSays, openListening, pause, percentile, recorded, scaledCount, serve, soundAfter, untilReady } from '../listen.ts';
 
 let browser: Browser;
 let host: PlainHost;

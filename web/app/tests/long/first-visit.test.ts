@@ -2,7 +2,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, type PlainHost, SECONDS, untilHeard } from '../browser.ts';
-import { fixed, openListening, recorded, serve, soundAfter } from './listen.ts';
+import { fixed, openListening, recorded, serve, soundAfter } from '../listen.ts';
 
 const LINE = 20e6 / 8;
 const PARTS: [string, RegExp][] = [

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, open, type PlainHost, untilHeard } from '../browser.ts';
-import { fixed, pause, scaled, serve, underruns } from './listen.ts';
+import { fixed, pause, scaled, serve, underruns } from '../listen.ts';
 
 const MEGABYTE = 1e6;
 const SAMPLES = 12;

@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { launch, type PlainHost, SECONDS, untilHeard } from '../browser.ts';
-import { forgetRecord, listenIn, meterSays, openListening, pause, playFor, recorded, scaled, serve } from './listen.ts';
+import { forgetRecord, listenIn, meterSays, openListening, pause, playFor, recorded, scaled, serve } from '../listen.ts';
 
 let browser: Browser;
 let host: PlainHost;

@@ -3,7 +3,7 @@ import type { Browser } from 'playwright-core';
 import { createServer, type ViteDevServer } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, root } from '../browser.ts';
-import { fixed, scaled, scaledCount } from './listen.ts';
+import { fixed, scaled, scaledCount } from '../listen.ts';
 import type { Written } from './write-streams.ts';
 
 let browser: Browser;

@@ -1,8 +1,8 @@
-// What the long tests share: a page that records what its synthesizer is told, what reaches the speakers, what the engine
+// A page that records what its synthesizer is told, what reaches the speakers, what the engine
 // writes and how long its own tasks take; and the figures of such a record.
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { dist, openIn, PlainHost, type Opened } from '../browser.ts';
+import { dist, openIn, PlainHost, type Opened } from './browser.ts';
 
 /** SCALE=0.1 makes every length a tenth: a quick look, not a measurement. */
 const SCALE = Number(process.env.SCALE ?? 1);
@@ -13,18 +13,26 @@ export const scaledCount = (count: number) => Math.max(2, Math.round(count * SCA
 export interface Heard {
   /** The loudest sample of each 1024. */
   peaks: { wall: number; audio: number; peak: number }[];
-  struck: { wall: number; audio: number; channel: number; program: number }[];
+  struck: { wall: number; audio: number; channel: number; program: number; key: number }[];
   clicks: { wall: number; audio: number }[];
   written: { wall: number; notes: number; generatedTo: number }[];
   /** Tasks of the page that took more than 50 ms. */
   longTasks: { wall: number; ms: number }[];
 }
 
+export interface WrittenNote {
+  onset: number;
+  instrument: number;
+  pitch: number;
+  event: number;
+}
+
 /** For addInitScript; the page must allow a module from a blob. */
 export function listenIn(): void {
   const heard: Heard = { peaks: [], struck: [], clicks: [], written: [], longTasks: [] };
   const wall = () => Date.now() / 1000;
-  Object.assign(window, { heard });
+  const music: WrittenNote[] = [];
+  Object.assign(window, { heard, music });
   const meter = `registerProcessor('meter', class extends AudioWorkletProcessor {
     peak = 0; frames = 0; batch = [];
     process([input]) {
@@ -58,15 +66,14 @@ export function listenIn(): void {
   const programs = new Array<number>(16).fill(0);
   const { postMessage } = MessagePort.prototype;
   MessagePort.prototype.postMessage = function (this: MessagePort, ...all: Parameters<MessagePort['postMessage']>) {
-    const message = all[0] as { type?: string; data?: { messageData: Uint8Array; channelOffset: number; options: { time: number } } } | null;
-    if (message?.type === 'midiMessage') {
-      const { messageData, channelOffset, options } = message.data!;
-      const [status = 0, first = 0] = messageData;
+    const { midi, group, time } = (all[0] ?? {}) as { midi?: number[]; group?: number; time?: number };
+    if (midi !== undefined && group === 0) {
+      const [status = 0, first = 0] = midi;
       const channel = status & 15;
-      if (channelOffset === 0 && status >> 4 === 0xc) programs[channel] = first;
+      if (status >> 4 === 0xc) programs[channel] = first;
       // The drums are struck once in silence, at no time of their own.
-      if (channelOffset === 0 && status >> 4 === 9 && options.time > 0) {
-        heard.struck.push({ wall: wall(), audio: options.time, channel, program: channel === 9 ? 128 : programs[channel]! });
+      if (status >> 4 === 9 && time !== undefined) {
+        heard.struck.push({ wall: wall(), audio: time, channel, program: channel === 9 ? 128 : programs[channel]!, key: first });
       }
     }
     return postMessage.apply(this, all);
@@ -76,7 +83,12 @@ export function listenIn(): void {
     constructor(...all: ConstructorParameters<typeof Worker>) {
       super(...all);
       this.addEventListener('message', ({ data }) => {
-        if (data?.notes instanceof Float64Array) heard.written.push({ wall: wall(), notes: data.notes.length / 6, generatedTo: data.state.generatedTo });
+        const notes = data?.notes ?? data?.result?.notes;
+        if (!(notes instanceof Float64Array)) return;
+        const { from, state } = data.result ?? data;
+        heard.written.push({ wall: wall(), notes: notes.length / 6, generatedTo: state.generatedTo });
+        music.splice(0, Infinity, ...music.filter(({ event }) => event < from));
+        for (let i = 0; i < notes.length; i += 6) music.push({ onset: notes[i]!, instrument: notes[i + 2]!, pitch: notes[i + 3]!, event: notes[i + 5]! });
       });
     }
   };
@@ -97,6 +109,8 @@ export const forgetRecord = (page: AnyPage) =>
   page.evaluate(() => {
     for (const list of Object.values((window as unknown as { heard: Heard }).heard)) list.length = 0;
   });
+/** What the engine has written and not taken back. */
+export const music = (page: AnyPage) => page.evaluate(() => (window as unknown as { music: WrittenNote[] }).music);
 /** "relaxed-threads, 1 thread; the music ran out 0 times" */
 export const meterSays = (page: AnyPage) => page.evaluate(() => document.querySelector<HTMLElement>('dl.meter')?.title ?? '');
 export const underruns = async (page: AnyPage) => Number(/ran out (\d+) times/.exec(await meterSays(page))![1]);

@@ -1,0 +1,156 @@
+// What a listener does to the music, in the built app in Chromium: other music, undo and redo, takes, settings, the mixer.
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { launch, peak, type PlainHost, SECONDS, untilHeard } from './browser.ts';
+import { forgetRecord, music, openListening, recorded, serve, type WrittenNote } from './listen.ts';
+
+const PIANO = 0;
+const C_MAJOR = [0, 2, 4, 5, 7, 9, 11];
+let browser: Browser;
+let host: PlainHost;
+let page: Page;
+let complaints: string[];
+beforeAll(async () => {
+  browser = await launch();
+  host = await serve();
+}, 60 * SECONDS);
+afterAll(async () => {
+  await browser?.close();
+  await host?.stop();
+});
+beforeEach(async () => {
+  ({ page, complaints } = await openListening(browser, host.address));
+  await page.locator('.start').click();
+  await untilHeard(page);
+}, 60 * SECONDS);
+afterEach(async () => {
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
+const button = (name: string) => page.getByRole('button', { name, exact: true });
+const position = async () => (await page.getByRole('timer').innerText()).split(':').reduce((sum, part) => 60 * sum + Number(part), 0);
+const wait = (seconds: number) => page.waitForTimeout(seconds * SECONDS);
+const text = (notes: WrittenNote[]) => notes.map(({ onset, instrument, pitch }) => `${onset} ${instrument} ${pitch}`);
+/** Of how many notes the two are the same from the beginning. */
+function shared(one: WrittenNote[], other: WrittenNote[]): number {
+  const [first, second] = [text(one), text(other)];
+  const differs = first.findIndex((note, i) => note !== second[i]);
+  return differs < 0 ? first.length : differs;
+}
+/** Music stands still: what is written ahead is there. */
+async function stopped(): Promise<WrittenNote[]> {
+  let before = -1;
+  await expect
+    .poll(async () => {
+      const now = (await music(page)).length;
+      const same = now === before;
+      before = now;
+      return same;
+    }, { timeout: 30 * SECONDS, interval: 500 })
+    .toBe(true);
+  return music(page);
+}
+
+test('again is other music from here on; undo brings the old back, redo the new', async () => {
+  await wait(3);
+  await page.keyboard.press('Space');
+  const old = await stopped();
+  expect(await button('Undo').isDisabled()).toBe(true);
+  await button('Again').click();
+  await expect.poll(() => button('Undo').isEnabled()).toBe(true);
+  const fresh = await stopped();
+  const common = shared(old, fresh);
+  expect(common).toBeGreaterThan(0);
+  expect(common).toBeLessThan(old.length);
+
+  await page.keyboard.press('z');
+  await expect.poll(() => button('Redo').isEnabled()).toBe(true);
+  expect(shared(await stopped(), old)).toBeGreaterThanOrEqual(old.length);
+  await page.keyboard.press('Shift+Z');
+  await expect.poll(() => button('Redo').isDisabled()).toBe(true);
+  expect(shared(await stopped(), fresh)).toBeGreaterThanOrEqual(fresh.length);
+  await button('Play').click();
+  await untilHeard(page);
+}, 120 * SECONDS);
+
+test('three takes are written beside the music; one of them is taken, and undone', async () => {
+  await wait(2);
+  await page.keyboard.press('t');
+  // The music itself goes first: a slow machine finds time for takes when it need not play.
+  await page.keyboard.press('Space');
+  await expect.poll(() => page.getByRole('button', { name: 'Take it' }).count()).toBe(3);
+  await expect.poll(() => page.getByRole('progressbar', { name: 'Take 3' }).evaluate((bar: HTMLProgressElement) => bar.value), { timeout: 60 * SECONDS }).toBe(1);
+  const old = await music(page);
+  await page.getByRole('button', { name: 'Take it' }).nth(1).click();
+  await expect.poll(() => page.getByText('Taken.').isVisible()).toBe(true);
+  await expect.poll(async () => shared(old, await music(page))).toBeLessThan(old.length);
+  await page.getByText('Taken.').getByRole('button', { name: 'Undo' }).click();
+  await expect.poll(async () => shared(old, await music(page)), { timeout: 20 * SECONDS }).toBe(old.length);
+  await page.keyboard.press('Space');
+  await untilHeard(page);
+}, 120 * SECONDS);
+
+test('another ensemble, another key and another speed are heard', async () => {
+  await button('Choose…').click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('searchbox').fill('grand piano');
+  await dialog.getByRole('checkbox').first().check();
+  await dialog.getByRole('button', { name: 'Done' }).click();
+  await page.getByLabel('Mode of the key').selectOption({ label: 'Major' });
+  await wait(4);
+  await forgetRecord(page);
+  await expect.poll(async () => (await recorded(page)).struck.length, { timeout: 30 * SECONDS }).toBeGreaterThan(30);
+  const { struck } = await recorded(page);
+  expect(new Set(struck.map(({ program }) => program))).toEqual(new Set([PIANO]));
+  expect(struck.map(({ key }) => key % 12).filter((pitch) => !C_MAJOR.includes(pitch))).toEqual([]);
+
+  await page.getByLabel('Transpose').fill('1');
+  await wait(1);
+  await forgetRecord(page);
+  await expect.poll(async () => (await recorded(page)).struck.length, { timeout: 30 * SECONDS }).toBeGreaterThan(10);
+  expect((await recorded(page)).struck.map(({ key }) => (key + 11) % 12).filter((pitch) => !C_MAJOR.includes(pitch))).toEqual([]);
+
+  await page.getByLabel('Speed').fill('-1');
+  const from = await position();
+  await wait(4);
+  const moved = (await position()) - from;
+  expect(moved).toBeGreaterThanOrEqual(1);
+  expect(moved).toBeLessThanOrEqual(3);
+}, 120 * SECONDS);
+
+test('volume, mute and solo are heard', async () => {
+  const loudest = async (seconds: number) => {
+    await forgetRecord(page);
+    await wait(seconds);
+    return Math.max(...(await recorded(page)).peaks.map(({ peak }) => peak));
+  };
+  expect(await loudest(3)).toBeGreaterThan(0.02);
+  await page.getByLabel('Master volume').fill('0');
+  await wait(1);
+  expect(await loudest(2)).toBeLessThan(0.001);
+  await page.getByLabel('Master volume').fill('1');
+  const full = await loudest(3);
+  expect(full).toBeGreaterThan(0.02);
+  expect(full).toBeLessThanOrEqual(1);
+
+  // Everybody mute, also who comes in later; then one alone.
+  const mutes = page.locator('button[aria-label^="Mute "]');
+  const solo = page.locator('button[aria-label^="Solo "]').first();
+  await solo.click();
+  await mutes.first().click();
+  await wait(2);
+  expect(await loudest(3)).toBeLessThan(0.005);
+  await mutes.first().click();
+  await solo.click();
+  await untilHeard(page);
+  expect(await peak(page)).toBeLessThanOrEqual(1);
+}, 120 * SECONDS);
+
+test('the roll is told in words', async () => {
+  await wait(3);
+  await page.keyboard.press('Space');
+  await expect
+    .poll(() => page.locator('.roll [aria-live]').innerText())
+    .toMatch(/^Paused at 0 minutes \d+ seconds: .+; \d+ notes in the last 10 seconds/);
+}, 60 * SECONDS);
