@@ -263,10 +263,14 @@ export class Session {
   }
 
   seek(to: number): void {
+    void this.#seek(to);
+  }
+
+  async #seek(to: number): Promise<void> {
     const music = this.#music;
     if (music === undefined || this.stream === undefined) return;
     const target = Math.max(0, Math.min(to, this.stream.generatedTo - 0.1));
-    void this.#move(() => music.seek(target), target);
+    await this.#move(() => music.seek(target), target);
   }
 
   /** Other music from here on. */
@@ -363,8 +367,7 @@ export class Session {
       this.tell(describeFailure(error, `“${name}” could not be read`).what, 'Try another MIDI file.');
       return;
     }
-    await this.#startOver({ prompt: from });
-    this.seek((this.stream?.start ?? 0) - PROMPT_HEARD);
+    await this.#startOver({ prompt: from }, () => (this.stream?.start ?? 0) - PROMPT_HEARD);
   }
 
   /** Where the last visit ended. */
@@ -380,14 +383,15 @@ export class Session {
     this.player.setStrips(this.strips);
     this.prompt = saved.prompt;
     this.player.unlock();
-    await this.#startOver({ session: saved.stream, start: saved.start });
-    this.seek(saved.position);
+    await this.#startOver({ session: saved.stream, start: saved.start }, () => saved.position);
   }
 
-  async #startOver(from: Beginning): Promise<void> {
+  /** Plays from the beginning, or from elsewhere, known once the music is there. */
+  async #startOver(from: Beginning, position?: () => number): Promise<void> {
     this.playing = true;
     if (!(await this.load())) return;
     await this.#begin(from);
+    if (position !== undefined) await this.#seek(position());
     if (this.playing) this.player.play();
     keepAwake(this.playing);
   }
