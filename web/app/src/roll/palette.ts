@@ -4,7 +4,11 @@ import { DRUMS } from '../music/general-midi.ts';
 
 export interface RollTheme {
   background: string;
+  /** Of the picture, and of the keyboard beside it. */
+  blackRows: string;
+  whiteKeys: string;
   blackKeys: string;
+  keyLines: string;
   line: string;
   octave: string;
   text: string;
@@ -19,10 +23,13 @@ export interface RollTheme {
 
 export const DARK: RollTheme = {
   background: '#0d0f14',
-  blackKeys: '#0a0c10',
+  blackRows: '#090b0f',
+  whiteKeys: '#2b323e',
+  blackKeys: '#0f1217',
+  keyLines: '#12151b',
   line: '#1a1e27',
   octave: '#262c38',
-  text: '#8d97a8',
+  text: '#9aa5b6',
   playhead: '#f4f6fa',
   unwritten: '#0008',
   prompt: '#ffffff0a',
@@ -34,7 +41,10 @@ export const DARK: RollTheme = {
 
 export const LIGHT: RollTheme = {
   background: '#ffffff',
-  blackKeys: '#f6f7fa',
+  blackRows: '#f3f5f9',
+  whiteKeys: '#ffffff',
+  blackKeys: '#4a5361',
+  keyLines: '#c9d0db',
   line: '#edeff4',
   octave: '#d8dde6',
   text: '#5a6474',

@@ -22,12 +22,16 @@ export interface RollFrame {
 }
 
 export const RULER = 26;
-const GUTTER = 42;
+const GUTTER = 48;
+const BLACK_KEYS = [1, 3, 6, 8, 10];
+/** Of the gutter's width. */
+const BLACK_KEY_LENGTH = 0.62;
 /** Fewest semitones in view: few notes should not become beams. */
 const FEWEST_PITCHES = 30;
-const DRUM_ROW = 11;
-// Rows of the drum lane from its top: cymbals, hi-hats, toms and others, snares, bass drums.
-const DRUM_ROWS = 5;
+/** Of the drum lane from its top. */
+const DRUM_ROWS = ['Cymbals', 'Hi-hat', 'Toms', 'Snare', 'Kick'];
+/** Pixels from which on a row has room for its name. */
+const NAMED_ROW = 12;
 
 export class RollRenderer {
   width = 0;
@@ -60,8 +64,9 @@ export class RollRenderer {
     const last = notes.firstAt(this.#timeAt(this.width));
     const adapting = this.#fitPitches(frame, first, last);
     this.#drawGround(frame);
-    this.#drawNotes(frame, first, last);
+    const lit = this.#drawNotes(frame, first, last);
     this.#drawFuture(frame);
+    this.#drawKeys(frame, lit);
     this.#drawRuler(frame);
     if (notes.length > 0) this.#drawPlayhead(frame, this.#x(heard));
     return adapting;
@@ -86,13 +91,15 @@ export class RollRenderer {
     return pixels / this.#perSecond;
   }
 
-  #place({ heard, view, still }: RollFrame): void {
+  #place({ notes, heard, view, still }: RollFrame): void {
     const span = this.width - GUTTER;
     this.#perSecond = Math.min(96, Math.max(44, span / 13));
     // Room for what is generated ahead, right of the playhead.
     const future = Math.min(5.2 * this.#perSecond, span * 0.58);
     const past = (span - future) / this.#perSecond;
-    if (still && view === heard) {
+    if (notes.length === 0) {
+      this.#start = 0;
+    } else if (still && view === heard) {
       const page = span / this.#perSecond - 5;
       this.#start = Math.floor(heard / page) * page - 0.5;
     } else {
@@ -132,28 +139,22 @@ export class RollRenderer {
     // A canvas has whole pixels and may end a fraction beyond the page's.
     c.fillRect(0, 0, this.width + 1, this.height + 1);
     const row = this.#row();
-    c.font = '500 10px system-ui, sans-serif';
-    c.textBaseline = 'middle';
-    c.textAlign = 'right';
+    const drums = this.#drumTop();
     for (let pitch = Math.floor(this.#low); pitch <= this.#high; ++pitch) {
       const top = this.#y(pitch);
-      if (top + row < RULER || top > this.#drumTop()) continue;
-      const height = Math.min(row, this.#drumTop() - top);
-      if ([1, 3, 6, 8, 10].includes(pitch % 12)) {
-        c.fillStyle = theme.blackKeys;
+      if (top + row < RULER || top > drums) continue;
+      const height = Math.min(row, drums - top);
+      if (BLACK_KEYS.includes(pitch % 12)) {
+        c.fillStyle = theme.blackRows;
         c.fillRect(GUTTER, top, this.width - GUTTER, height);
       }
-      if (pitch % 12 === 0 && top + row < this.#drumTop()) {
+      if (pitch % 12 === 0 && top + row < drums) {
         c.fillStyle = theme.octave;
         c.fillRect(GUTTER, Math.round(top + row), this.width - GUTTER, 1);
-        c.fillStyle = theme.text;
-        if (top > RULER) c.fillText(`C${pitch / 12 - 1}`, GUTTER - 7, top + row / 2);
       }
     }
     c.fillStyle = theme.octave;
-    c.fillRect(0, this.#drumTop() - 1, this.width, 1);
-    c.fillStyle = theme.text;
-    c.fillText('Drums', GUTTER - 7, this.#drumTop() + (DRUM_ROWS * DRUM_ROW) / 2 + 3);
+    c.fillRect(0, drums - 1, this.width, 1);
     c.fillStyle = theme.line;
     for (let second = Math.max(0, Math.ceil(this.#start)); second < this.#timeAt(this.width); ++second) {
       const x = this.#x(second);
@@ -161,7 +162,8 @@ export class RollRenderer {
     }
   }
 
-  #drawNotes(frame: RollFrame, first: number, last: number): void {
+  /** Returns the colours of the keys that sound. */
+  #drawNotes(frame: RollFrame, first: number, last: number): Map<number, string> {
     const { notes, heard, theme } = frame;
     const c = this.#context;
     c.save();
@@ -169,6 +171,7 @@ export class RollRenderer {
     c.rect(GUTTER, RULER, this.width - GUTTER, this.height - RULER);
     c.clip();
     c.lineWidth = 1.25;
+    const lit = new Map<number, string>();
     for (let i = first; i < last; ++i) {
       const end = notes.end[i]!;
       if (end < this.#start) continue;
@@ -193,6 +196,7 @@ export class RollRenderer {
       c.roundRect(left, top, width, height, radius);
       c.fill();
       if (sounding) {
+        if (instrument !== DRUMS) lit.set(notes.pitch[i]!, colour);
         c.globalAlpha = 0.28 * dim;
         c.beginPath();
         c.roundRect(left - 3, top - 3, width + 6, height + 6, radius + 3);
@@ -207,6 +211,53 @@ export class RollRenderer {
     }
     c.globalAlpha = 1;
     c.restore();
+    return lit;
+  }
+
+  #drawKeys({ theme }: RollFrame, lit: ReadonlyMap<number, string>): void {
+    const c = this.#context;
+    const row = this.#row();
+    const drums = this.#drumTop();
+    c.save();
+    c.beginPath();
+    c.rect(0, RULER, GUTTER, drums - 1 - RULER);
+    c.clip();
+    c.fillStyle = theme.whiteKeys;
+    c.fillRect(0, RULER, GUTTER, drums - RULER);
+    c.font = `500 ${Math.min(10, row)}px system-ui, sans-serif`;
+    c.textBaseline = 'middle';
+    c.textAlign = 'right';
+    for (let pitch = Math.floor(this.#low) - 1; pitch <= this.#high; ++pitch) {
+      const top = this.#y(pitch);
+      const black = BLACK_KEYS.includes(pitch % 12);
+      const colour = lit.get(pitch);
+      if (black) {
+        c.fillStyle = theme.keyLines;
+        c.fillRect(0, Math.round(top + row / 2), GUTTER, 1);
+      } else if (colour === undefined && (pitch % 12 === 0 || pitch % 12 === 5)) {
+        c.fillStyle = theme.keyLines;
+        c.fillRect(0, Math.round(top + row), GUTTER, 1);
+      }
+      if (black || colour !== undefined) {
+        c.fillStyle = colour ?? theme.blackKeys;
+        c.fillRect(0, top, black ? GUTTER * BLACK_KEY_LENGTH : GUTTER, row);
+      }
+      if (pitch % 12 !== 0) continue;
+      c.fillStyle = colour === undefined ? theme.text : theme.background;
+      c.fillText(`C${pitch / 12 - 1}`, GUTTER - 5, top + row / 2);
+    }
+    c.restore();
+    c.fillStyle = theme.background;
+    c.fillRect(0, drums, GUTTER, this.height - drums);
+    c.fillStyle = theme.octave;
+    c.fillRect(GUTTER - 1, RULER, 1, this.height - RULER);
+    c.fillStyle = theme.text;
+    c.font = '500 9.5px system-ui, sans-serif';
+    c.textBaseline = 'middle';
+    c.textAlign = 'right';
+    const drumRow = this.#drumRow();
+    if (drumRow < NAMED_ROW) c.fillText('Drums', GUTTER - 6, (drums + this.height) / 2);
+    else DRUM_ROWS.forEach((name, i) => c.fillText(name, GUTTER - 6, drums + 4 + (i + 0.5) * drumRow));
   }
 
   #drawFuture({ theme, writtenTo, promptEnd, notes }: RollFrame): void {
@@ -265,7 +316,8 @@ export class RollRenderer {
   #box(notes: NoteStore, i: number): { left: number; top: number; width: number; height: number } {
     const left = this.#x(notes.onset[i]!);
     if (notes.instrument[i] === DRUMS) {
-      return { left, top: this.#drumTop() + 4 + drumRow(notes.pitch[i]!) * DRUM_ROW, width: 6, height: DRUM_ROW - 3 };
+      const row = this.#drumRow();
+      return { left, top: this.#drumTop() + 4 + drumPlace(notes.pitch[i]!) * row + 1, width: 7, height: row - 2 };
     }
     const row = this.#row();
     const width = Math.max(3, (notes.end[i]! - notes.onset[i]!) * this.#perSecond - 1);
@@ -273,7 +325,10 @@ export class RollRenderer {
   }
 
   #drumTop(): number {
-    return this.height - DRUM_ROWS * DRUM_ROW - 8;
+    return this.height - DRUM_ROWS.length * this.#drumRow() - 8;
+  }
+  #drumRow(): number {
+    return Math.min(17, Math.max(10, this.height * 0.027));
   }
   #row(): number {
     return (this.#drumTop() - RULER) / (this.#high - this.#low);
@@ -289,7 +344,7 @@ export class RollRenderer {
   }
 }
 
-function drumRow(key: number): number {
+function drumPlace(key: number): number {
   if (key <= 36) return 4;
   if (key <= 40) return 3;
   if (key === 42 || key === 44 || key === 46) return 1;

@@ -17,8 +17,10 @@ const ADVICE: Partial<Record<EngineErrorData['code'], string>> = {
 
 export function describeFailure(error: unknown, doing: string): Failure {
   const { code, message } = error as Partial<EngineErrorData>;
+  // The engine says what to do, for programs; the page has its own words for it.
+  const what = (message ?? String(error)).replace(/: (try|check|close|reload) [^:]*$/, '');
   return {
-    what: `${doing}: ${message ?? String(error)}`,
+    what: `${doing}: ${what}`,
     advice: (code !== undefined ? ADVICE[code] : undefined) ?? 'Try again; if it stays, reload the page.',
   };
 }

@@ -16,6 +16,8 @@ const LOADED_BEFORE = 'loaded-before';
 const BUILDS = new URL('wasm/', document.baseURI).href;
 const SAVE_EVERY_MS = 10_000;
 const POLL_MS = 100;
+/** After the last change of the choices. */
+const PREPARE_AFTER_MS = 300;
 /** Instruments keep their mixer strip so long after their last note, in seconds of music. */
 const STRIP_STAYS = 20;
 export const TAKES = 3;
@@ -86,6 +88,9 @@ export class Session {
   #music: Stream | undefined;
   // Counts what was begun: a stream that comes after another was asked for is let go.
   #begun = 0;
+  // The opening under the choices as they are, written before anybody asks: it is there at the click.
+  #prepared: { choices: string; stream: Promise<Stream> } | undefined;
+  #prepareTimer: ReturnType<typeof setTimeout> | undefined;
   // The engine broke while music played: trying again goes on with it.
   #interrupted = false;
   #stopListening: () => void = () => {};
@@ -145,8 +150,33 @@ export class Session {
       return false;
     }
     this.phase = 'ready';
+    if (!this.playing) this.#prepare();
     void this.#loadSounds();
     return true;
+  }
+
+  #prepare(): void {
+    if (this.#engine === undefined || this.#music !== undefined || this.#begun > 0) return;
+    const settings = $state.snapshot(this.choices);
+    this.#dropPrepared();
+    const stream = this.#engine.createStream({ settings, lookAhead: LOOK_AHEAD });
+    stream.catch(() => {}); // whoever takes it is told
+    this.#prepared = { choices: JSON.stringify(settings), stream };
+  }
+
+  /** The stream that was prepared, if it is what would begin now. */
+  #takePrepared(): Promise<Stream> | undefined {
+    const prepared = this.#prepared;
+    if (prepared?.choices !== JSON.stringify($state.snapshot(this.choices))) return undefined;
+    this.#prepared = undefined;
+    return prepared.stream;
+  }
+
+  #dropPrepared(): void {
+    clearTimeout(this.#prepareTimer);
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    void prepared?.stream.then((stream) => stream.dispose()).catch(() => {}); // its engine may be gone
   }
 
   /** What was fetched so far is kept. */
@@ -211,6 +241,7 @@ export class Session {
     const before = this.#music && this.stream;
     ++this.#begun;
     this.#stopListening();
+    this.#dropPrepared();
     this.#engine = engine;
     this.model = engine.model;
     this.phase = 'ready';
@@ -221,6 +252,7 @@ export class Session {
   }
 
   #dropEngine(): void {
+    this.#dropPrepared();
     void this.#engine?.dispose();
     this.#stopListening();
     this.#engine = undefined;
@@ -294,6 +326,10 @@ export class Session {
     if (music !== undefined) void this.#move(() => music.startTakes(TAKES, TAKE_SECONDS));
   }
 
+  async takeNotes(id: number): Promise<Note[]> {
+    return (await this.#music?.takeNotes(id).catch(() => undefined)) ?? []; // it may be gone meanwhile
+  }
+
   acceptTake(id: number): void {
     const music = this.#music;
     if (music !== undefined) void this.#move(() => music.acceptTake(id));
@@ -309,7 +345,11 @@ export class Session {
   /** `amend`: part of the change before, as while a slider is dragged. */
   change(settings: Partial<Choices>, amend = false): void {
     Object.assign(this.choices, settings);
-    if (this.#music === undefined) return;
+    if (this.#music === undefined) {
+      clearTimeout(this.#prepareTimer);
+      this.#prepareTimer = setTimeout(() => this.#prepare(), PREPARE_AFTER_MS);
+      return;
+    }
     const before = this.#unsent;
     this.#unsent = { settings: { ...before?.settings, ...settings }, amend: amend && (before?.amend ?? true) };
     void this.#send();
@@ -410,7 +450,9 @@ export class Session {
     this.#lastPlayed.clear();
     try {
       await old?.dispose();
-      const music = await engine.createStream(from.session ? { session: from.session } : { settings: $state.snapshot(this.choices), prompt: from.prompt, lookAhead: LOOK_AHEAD });
+      const prepared = from.session || from.prompt ? undefined : this.#takePrepared();
+      this.#dropPrepared();
+      const music = await (prepared ?? engine.createStream(from.session ? { session: from.session } : { settings: $state.snapshot(this.choices), prompt: from.prompt, lookAhead: LOOK_AHEAD }));
       if (mine !== this.#begun) return void music.dispose();
       await this.#listen(music, from.start);
     } catch (error) {
