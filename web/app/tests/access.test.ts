@@ -77,8 +77,8 @@ test('everything is reached and worked with keys alone', async () => {
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Choose…');
 
   // The roll moves with arrows.
-  await page.keyboard.press('Space');
   await page.getByRole('slider', { name: 'Position in the music' }).focus();
+  await page.keyboard.press('Space');
   await page.keyboard.press('Home');
   await expect.poll(() => page.getByRole('timer').innerText()).toBe('0:00');
 }, 120 * SECONDS);
@@ -109,6 +109,21 @@ test('with prefers-reduced-motion pages turn, and nothing is animated', async ()
     await page.context().close();
   }
 }, 90 * SECONDS);
+
+test('the screen stays on while music plays, and no longer', async () => {
+  const { page } = await open(browser, host.address);
+  await page.evaluate(() => {
+    const { request } = WakeLock.prototype;
+    WakeLock.prototype.request = async function (this: WakeLock, type?: WakeLockType) {
+      return ((window as unknown as { held: WakeLockSentinel }).held = await request.call(this, type));
+    };
+  });
+  const held = () => page.evaluate(() => (window as unknown as { held?: WakeLockSentinel }).held?.released === false);
+  await page.locator('.start').click();
+  await expect.poll(held, { timeout: 30 * SECONDS }).toBe(true);
+  await page.keyboard.press('Space');
+  await expect.poll(held).toBe(false);
+}, 60 * SECONDS);
 
 test('no other origin is reached, whatever asks, and no script of a stranger runs', async () => {
   const { page } = await open(browser, host.address);

@@ -25,7 +25,9 @@ export const TAKE_SECONDS = 8;
 /** Seconds of music beyond what is heard: a dense passage, or twice the speed, is no gap. */
 export const LOOK_AHEAD = 8;
 /** A crowd of notes at one instant is noise, and takes longer to write than to hear. */
-export const POLYPHONY = 24;
+export const POLYPHONY = 16;
+/** Without any, this model leaves a band to its drums. */
+export const DENSITY = 0.2;
 /** Prompts are heard from so many seconds before new music begins. */
 const PROMPT_HEARD = 8;
 
@@ -59,7 +61,7 @@ export class Session {
   underruns = $state(0);
   stream = $state.raw<StreamState | undefined>();
   choices = $state<Choices>({
-    seed: randomSeed(), ensemble: [], temperature: 1, topP: 0.98, density: 0, frequencyPenalty: 0, polyphony: POLYPHONY, scale: 0xfff,
+    seed: randomSeed(), ensemble: [], temperature: 1, topP: 0.98, density: DENSITY, frequencyPenalty: 0, polyphony: POLYPHONY, scale: 0xfff,
   });
   /** As it was chosen: relative keys have one mask. */
   scale = $state.raw<{ root: number; mode: number } | undefined>();
