@@ -185,10 +185,12 @@ export class RollRenderer {
       c.beginPath();
       if (onset > heard) {
         c.roundRect(left + 0.6, top + 0.6, Math.max(1, width - 1.2), Math.max(1, height - 1.2), radius);
-        c.globalAlpha = 0.16 * dim;
+        // A line has no inside to leave empty.
+        const thin = height < 6;
+        c.globalAlpha = (thin ? 0.5 : 0.16) * dim;
         c.fill();
         c.globalAlpha = 0.85 * dim;
-        c.stroke();
+        if (!thin) c.stroke();
         continue;
       }
       const sounding = Math.max(end, onset + 0.1) > heard && !frame.silent(instrument);
@@ -224,7 +226,7 @@ export class RollRenderer {
     c.clip();
     c.fillStyle = theme.whiteKeys;
     c.fillRect(0, RULER, GUTTER, drums - RULER);
-    c.font = `500 ${Math.min(10, row)}px system-ui, sans-serif`;
+    c.font = `500 ${Math.max(8.5, Math.min(10, row))}px system-ui, sans-serif`;
     c.textBaseline = 'middle';
     c.textAlign = 'right';
     for (let pitch = Math.floor(this.#low) - 1; pitch <= this.#high; ++pitch) {
