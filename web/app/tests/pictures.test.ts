@@ -59,7 +59,7 @@ test.skipIf(!folder)('pictures', async () => {
         await page.getByRole('tab', { name: 'Begin' }).click();
         await take('begin');
         await page.keyboard.press('t');
-        await page.waitForTimeout(3 * SECONDS);
+        await page.getByRole('button', { name: 'Take it' }).nth(1).and(page.locator(':enabled')).waitFor({ timeout: 40 * SECONDS });
         await take('takes');
         host.instead = (path, _request, response) => path.startsWith('models/') && !!response.writeHead(503).end();
         const failing = await open(browser, host.address, { ...device, colorScheme });

@@ -146,7 +146,7 @@ export class Session {
       else this.#notKept();
     } catch (error) {
       this.progress = undefined;
-      if (!this.#cancel.signal.aborted) this.#fail(error, 'The model could not be loaded');
+      if (!this.#cancel.signal.aborted) this.#fail(error, 'Loading failed');
       else if (this.playing) return this.#load();
       this.phase = 'idle';
       return false;
@@ -192,7 +192,7 @@ export class Session {
       await this.player.loadSounds((progress) => (this.sounds = progress));
       this.soundsReady = true;
     } catch (error) {
-      this.#fail(error, 'The sounds could not be loaded');
+      this.#fail(error, 'Loading failed');
     }
   }
 
