@@ -183,14 +183,19 @@ export class RollRenderer {
       const radius = Math.min(3, height / 2, width / 2);
       c.fillStyle = c.strokeStyle = colour;
       c.beginPath();
+      if (onset > heard && height < 6) {
+        // A line has no inside to leave empty.
+        c.roundRect(left, top, width, height, radius);
+        c.globalAlpha = 0.45 * dim;
+        c.fill();
+        continue;
+      }
       if (onset > heard) {
         c.roundRect(left + 0.6, top + 0.6, Math.max(1, width - 1.2), Math.max(1, height - 1.2), radius);
-        // A line has no inside to leave empty.
-        const thin = height < 6;
-        c.globalAlpha = (thin ? 0.5 : 0.16) * dim;
+        c.globalAlpha = 0.16 * dim;
         c.fill();
         c.globalAlpha = 0.85 * dim;
-        if (!thin) c.stroke();
+        c.stroke();
         continue;
       }
       const sounding = Math.max(end, onset + 0.1) > heard && !frame.silent(instrument);
@@ -244,9 +249,10 @@ export class RollRenderer {
         c.fillStyle = colour ?? theme.blackKeys;
         c.fillRect(0, top, black ? GUTTER * BLACK_KEY_LENGTH : GUTTER, row);
       }
-      if (pitch % 12 !== 0) continue;
-      c.fillStyle = colour === undefined ? theme.text : theme.background;
-      c.fillText(`C${pitch / 12 - 1}`, GUTTER - 5, top + row / 2);
+    }
+    for (let pitch = 12 * Math.ceil(this.#low / 12); pitch <= this.#high; pitch += 12) {
+      c.fillStyle = lit.has(pitch) ? theme.background : theme.text;
+      c.fillText(`C${pitch / 12 - 1}`, GUTTER - 5, Math.min(this.#y(pitch) + row / 2, drums - 7));
     }
     c.restore();
     c.fillStyle = theme.background;
