@@ -2,8 +2,10 @@
 import type { Update } from 'midinfinite';
 import { DRUMS } from '../music/general-midi.ts';
 import { NoteStore } from '../music/note-store.ts';
+import { transposed } from '../music/transpose.ts';
 import { fetchFont, type FontProgress } from './font.ts';
-import { Scheduler } from './scheduler.ts';
+import { MidiOut, type OutChannel } from './midi-out.ts';
+import { Scheduler, type Sink } from './scheduler.ts';
 import type { Synth } from './synth.ts';
 
 export interface Strip {
@@ -18,24 +20,32 @@ export const DEFAULT_STRIP: Strip = { volume: 0.8, muted: false, solo: false };
 // just as the device starts stops the page for ever.
 const LATENCY_CAN_BE_READ = !navigator.userAgent.includes('Firefox/');
 
+/** The one whose samples are made ready for keys that may be played. */
+const LIVE_VELOCITY = 88;
+
 export class Player {
   readonly notes = new NoteStore();
+  /** Semitones; set with setTranspose(). */
+  transpose = 0;
   /** Called every 25 ms while the clock runs, with what is handed over: the stream's playhead. */
   onAdvance: (frontier: number) => void = () => {};
   readonly #context: AudioContext;
   readonly #clock: Worker;
   #scheduler: Scheduler;
   #synth: Synth | undefined;
+  #sounds: Promise<void> | undefined;
   #strips = new Map<number, Strip>();
   #speed = 1;
-  #transpose = 0;
   #masterVolume = 0.8;
+  #local = true;
+  readonly #midiOut = new MidiOut((time) => this.#heardAt(time), (instrument) => this.volumeOf(instrument) > 0);
 
   constructor() {
     this.#context = new AudioContext({ latencyHint: 'balanced' });
     this.#scheduler = new Scheduler(this.notes, this.#sink);
     this.#clock = new Worker(new URL('./clock.worker.ts', import.meta.url), { type: 'module' });
     this.#clock.onmessage = () => this.#tick();
+    addEventListener('pagehide', () => this.setMidiOut(undefined, undefined));
   }
 
   /** To be called while a tap or key is handled: browsers start audio only then. */
@@ -43,13 +53,21 @@ export class Player {
     if (this.#context.state !== 'running') void this.#context.resume();
   }
 
-  async loadSounds(onProgress: (progress: FontProgress) => void): Promise<void> {
-    if (this.#synth !== undefined) return;
+  /** Once, whoever asks; after a failure it may be asked again. */
+  loadSounds(onProgress: (progress: FontProgress) => void): Promise<void> {
+    this.#sounds ??= this.#loadSounds(onProgress).catch((error: unknown) => {
+      this.#sounds = undefined;
+      throw error;
+    });
+    return this.#sounds;
+  }
+
+  async #loadSounds(onProgress: (progress: FontProgress) => void): Promise<void> {
     const font = await fetchFont(onProgress);
     // Large, and of no use before the font is there.
     const { Synth } = await import('./synth.ts');
-    this.#synth = await Synth.create(this.#context, font, (instrument) => this.#volumeOf(instrument));
-    this.#synth.output.setVolume(this.#masterVolume);
+    this.#synth = await Synth.create(this.#context, font, (instrument) => this.volumeOf(instrument));
+    this.setMasterVolume(this.#masterVolume);
     for (const { instrument, pitch, velocity } of this.notes.notes(this.notes.firstAt(this.position))) {
       this.#synth.warm(instrument, pitch, velocity);
     }
@@ -63,6 +81,11 @@ export class Player {
 
   get position(): number {
     return this.#scheduler.position(this.#context.currentTime);
+  }
+
+  /** The audio clock. */
+  get now(): number {
+    return this.#context.currentTime;
   }
 
   get frontier(): number {
@@ -99,7 +122,7 @@ export class Player {
     this.notes.apply(update);
     this.#scheduler.replaced(update.from, update.state.generatedTo, this.#context.currentTime);
     for (const note of update.notes) {
-      if (note.onset >= this.frontier) this.#synth?.warm(note.instrument, this.#transposed(note.instrument, note.pitch), note.velocity);
+      if (note.onset >= this.frontier) this.#synth?.warm(note.instrument, transposed(this.transpose, note.instrument, note.pitch), note.velocity);
     }
   }
 
@@ -109,21 +132,53 @@ export class Player {
   }
 
   setTranspose(semitones: number): void {
-    this.#transpose = semitones;
+    this.transpose = semitones;
     this.#scheduler.setTranspose(semitones);
   }
 
   setMasterVolume(volume: number): void {
     this.#masterVolume = volume;
-    this.#synth?.output.setVolume(volume);
+    this.#synth?.output.setVolume(this.#local ? volume : 0);
+  }
+
+  /** Whether the music sounds here, and not only where MIDI goes. */
+  setLocal(local: boolean): void {
+    this.#local = local;
+    this.setMasterVolume(this.#masterVolume);
+  }
+
+  /** The music goes to this port too. */
+  setMidiOut(port: MIDIOutput | undefined, channel: OutChannel): void {
+    this.#midiOut.use(port, channel, this.#context.currentTime);
   }
 
   setStrips(strips: ReadonlyMap<number, Strip>): void {
     this.#strips = new Map(strips);
     for (let instrument = 0; instrument <= DRUMS; ++instrument) {
       const channel = this.#scheduler.channels.channelOf(instrument);
-      if (channel !== undefined) this.#synth?.setVolume(channel, this.#volumeOf(instrument));
+      if (channel !== undefined) this.#synth?.setVolume(channel, this.volumeOf(instrument));
     }
+  }
+
+  // What the listener plays sounds at once.
+
+  strike(instrument: number, key: number, velocity: number): void {
+    this.unlock();
+    this.#synth?.liveOn(instrument, key, velocity);
+  }
+
+  lift(instrument: number, key: number): void {
+    this.#synth?.liveOff(instrument, key);
+  }
+
+  /** A message for the channel of what is played, which is put in. */
+  liveControl(message: [number, number, number]): void {
+    this.#synth?.liveControl(message);
+  }
+
+  /** These keys should sound without delay when they are first struck. */
+  warm(instrument: number, lowest: number, highest: number): void {
+    for (let key = lowest; key <= highest; ++key) this.#synth?.warm(instrument, key, LIVE_VELOCITY);
   }
 
   /** Forgets all notes: other music follows. */
@@ -140,22 +195,38 @@ export class Player {
     this.onAdvance(this.#scheduler.frontier);
   }
 
-  #volumeOf(instrument: number): number {
+  /** 0..127, with what is muted or not soloed at 0. */
+  volumeOf(instrument: number): number {
     const strip = this.#strips.get(instrument) ?? DEFAULT_STRIP;
     const anySolo = [...this.#strips.values()].some((other) => other.solo);
     if (strip.muted || (anySolo && !strip.solo)) return 0;
     return Math.round(strip.volume * 127);
   }
 
-  #transposed(instrument: number, pitch: number): number {
-    return instrument === DRUMS ? pitch : Math.min(127, Math.max(0, pitch + this.#transpose));
+  /** Of performance.now(): when that is heard which sounds at this time of the audio clock. */
+  #heardAt(time: number): number {
+    const { contextTime, performanceTime } = LATENCY_CAN_BE_READ ? this.#context.getOutputTimestamp() : {};
+    if (contextTime && performanceTime) return performanceTime + (time - contextTime) * 1000;
+    return performance.now() + (time - this.#context.currentTime) * 1000;
   }
 
   // Notes may be scheduled only once there is a synthesizer: the clock sees to that.
-  readonly #sink = {
-    noteOn: (channel: number, key: number, velocity: number, time: number) => this.#synth?.noteOn(channel, key, velocity, time),
-    noteOff: (channel: number, key: number, time: number) => this.#synth?.noteOff(channel, key, time),
-    assign: (channel: number, instrument: number, time: number) => this.#synth?.assign(channel, instrument, time),
-    silence: (now: number, last: number) => this.#synth?.silence(now, last) ?? now,
+  readonly #sink: Sink = {
+    noteOn: (...note) => {
+      this.#synth?.noteOn(...note);
+      this.#midiOut.noteOn(...note);
+    },
+    noteOff: (...note) => {
+      this.#synth?.noteOff(...note);
+      this.#midiOut.noteOff(...note);
+    },
+    assign: (...lease) => {
+      this.#synth?.assign(...lease);
+      this.#midiOut.assign(...lease);
+    },
+    silence: (now, last) => {
+      this.#midiOut.silence(now, last);
+      return this.#synth?.silence(now, last) ?? now;
+    },
   };
 }

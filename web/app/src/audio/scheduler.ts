@@ -2,6 +2,7 @@
 // they sound. It knows times and channels, and neither Web Audio nor timers: whoever calls it says what time it is.
 import { DRUMS } from '../music/general-midi.ts';
 import type { NoteStore } from '../music/note-store.ts';
+import { transposed } from '../music/transpose.ts';
 import { Channels } from './channels.ts';
 
 /** Seconds on the audio clock that notes are handed over ahead. */
@@ -157,7 +158,7 @@ export class Scheduler {
     const { channel, fresh, stolen } = this.channels.lease(instrument, time, held);
     if (stolen) for (const note of this.#sounding) if (note.channel === channel) this.#end(note, time);
     if (fresh) this.#sink.assign(channel, instrument, time);
-    const key = this.#key(index);
+    const key = transposed(this.#transpose, instrument, this.#store.pitch[index]!);
     // A key is down once: struck again, it is let go first, and the earlier note's end must not cut the new one.
     for (const note of this.#sounding) if (note.channel === channel && note.key === key) this.#end(note, time);
     this.#sink.noteOn(channel, key, this.#store.velocity[index]!, time);
@@ -194,15 +195,6 @@ export class Scheduler {
     this.#sounding = [];
     this.#anchorMusic = music;
     this.#frontier = music;
-  }
-
-  #key(index: number): number {
-    const pitch = this.#store.pitch[index]!;
-    if (this.#store.instrument[index] === DRUMS) return pitch;
-    let key = pitch + this.#transpose;
-    while (key > 127) key -= 12;
-    while (key < 0) key += 12;
-    return key;
   }
 
   #musicAt(audio: number): number {

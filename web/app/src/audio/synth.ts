@@ -31,7 +31,7 @@ export class Synth implements Sink {
   readonly #warmed = new Set<number>();
   readonly #cold: { instrument: number; key: number; velocity: number }[] = [];
   readonly #volumeOf: (instrument: number) => number;
-  #liveInstrument = 0;
+  #liveInstrument: number | undefined;
 
   private constructor(context: AudioContext, volumeOf: (instrument: number) => number) {
     this.#volumeOf = volumeOf;
@@ -88,6 +88,10 @@ export class Synth implements Sink {
 
   liveOff(instrument: number, key: number): void {
     this.noteOff(instrument === DRUMS ? LIVE_DRUM_CHANNEL : LIVE_CHANNEL, key);
+  }
+
+  liveControl([status, first, second]: [number, number, number]): void {
+    this.#send(status, LIVE_CHANNEL, [first, second]);
   }
 
   #control(channel: number, controller: number, value: number, time?: number): void {

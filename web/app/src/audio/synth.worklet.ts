@@ -36,6 +36,7 @@ if ('registerProcessor' in globalThis) {
         await this.#synth.processorInitialized;
         this.#synth.soundBankManager.addSoundBank(SoundBankLoader.fromArrayBuffer(font), 'general-midi');
         while (this.#synth.midiChannels.length < this.#channels) this.#synth.createMIDIChannel();
+        this.#synth.reset(); // channels are born mute, and as drums
         return { ready: true };
       } catch (error) {
         return { error: String(error) };

@@ -46,6 +46,16 @@ export class NoteStore {
     for (let i = from; i < this.length; ++i) yield this.note(i);
   }
 
+  /** Those that begin in a stretch, from its beginning on. */
+  within(from: number, to: number): Omit<Note, 'event'>[] {
+    const notes: Omit<Note, 'event'>[] = [];
+    for (let i = this.firstAt(from); i < this.length && this.onset[i]! < to; ++i) {
+      const { event: _, ...note } = this.note(i);
+      notes.push({ ...note, onset: note.onset - from });
+    }
+    return notes;
+  }
+
   #push(note: Note): void {
     if (this.length === this.onset.length) this.#grow();
     const i = this.length++;

@@ -4,6 +4,10 @@ import { load, type Engine, type EngineErrorData, type LoadProgress, type ModelI
 import { SvelteMap } from 'svelte/reactivity';
 import type { FontProgress } from '../audio/font.ts';
 import { DEFAULT_STRIP, Player, type Strip } from '../audio/player.ts';
+import { Exporter, type Rendered } from '../export/exporter.svelte.ts';
+import { plan, type Stretch } from '../export/plan.ts';
+import { Live } from '../live/live.svelte.ts';
+import { fromZero, type PlayedNote } from '../live/recorder.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import * as storage from './saved.ts';
 import { whatIsMissing } from './support.ts';
@@ -40,7 +44,7 @@ interface Prompt {
 }
 
 interface Beginning {
-  prompt?: Note[];
+  prompt?: PlayedNote[];
   session?: Uint8Array;
   /** Where the music of a session was first generated: what its engine says is where it goes on. */
   start?: number;
@@ -68,6 +72,8 @@ export class Session {
   speed = $state(1);
   transpose = $state(0);
   volume = $state(Number(localStorage.getItem('volume') ?? 0.8));
+  /** The music sounds here, and not only where MIDI goes. */
+  local = $state(true);
   strips = new SvelteMap<number, Strip>();
   /** In the order in which they first played: their colours. */
   order = $state.raw<number[]>([]);
@@ -75,6 +81,8 @@ export class Session {
   present = $state.raw<number[]>([]);
   sounding = $state.raw<ReadonlySet<number>>(new Set());
   notesPerSecond = $state(0);
+  /** A stretch of the music that the listener picked. */
+  selection = $state.raw<Stretch | undefined>();
   prompt = $state.raw<Prompt | undefined>();
   saved = $state.raw<storage.Saved | undefined>();
   model = $state.raw<ModelInfo | undefined>();
@@ -84,6 +92,8 @@ export class Session {
   trying = $state<string | undefined>();
 
   readonly player = new Player();
+  readonly live = new Live(this.player);
+  readonly exporter = new Exporter();
   #engine: Engine | undefined;
   #loading: Promise<boolean> = Promise.resolve(false);
   #cancel = new AbortController();
@@ -187,6 +197,13 @@ export class Session {
     this.#cancel.abort();
   }
 
+  /** For the listener's own playing, which needs no model. */
+  openKeys(): void {
+    this.live.open = true;
+    this.player.unlock();
+    if (!this.soundsReady && this.phase !== 'loading') void this.#loadSounds();
+  }
+
   async #loadSounds(): Promise<void> {
     try {
       await this.player.loadSounds((progress) => (this.sounds = progress));
@@ -287,6 +304,7 @@ export class Session {
   pause(): void {
     this.playing = false;
     keepAwake(false);
+    if (this.live.recording === 'along') this.live.stopRecording();
     this.player.pause();
     void this.save();
   }
@@ -373,6 +391,11 @@ export class Session {
     this.player.setMasterVolume(volume);
   }
 
+  setLocal(local: boolean): void {
+    this.local = local;
+    this.player.setLocal(local);
+  }
+
   setStrip(instrument: number, change: Partial<Strip>): void {
     this.strips.set(instrument, { ...this.strip(instrument), ...change });
     this.player.setStrips(this.strips);
@@ -412,6 +435,22 @@ export class Session {
     await this.#startOver({ prompt: from }, () => (this.stream?.start ?? 0) - PROMPT_HEARD);
   }
 
+  /** Goes on from what the listener played: an answer to it, or the music so far with it. */
+  async startFromPlayed(): Promise<void> {
+    const { notes, along } = this.live.recorded();
+    if (notes.length === 0) return;
+    this.player.unlock();
+    if (along === undefined) return this.#startFromNotes('What you played', fromZero(notes));
+    const { notes: music } = this.player;
+    const heard: PlayedNote[] = [...music.notes()].slice(0, music.firstAt(along));
+    await this.#startFromNotes('The music and what you played', [...heard, ...notes].sort((one, other) => one.onset - other.onset));
+  }
+
+  async #startFromNotes(name: string, notes: PlayedNote[]): Promise<void> {
+    this.prompt = { name, whole: undefined };
+    await this.#startOver({ prompt: notes });
+  }
+
   /** Where the last visit ended. */
   async continueSaved(): Promise<void> {
     const saved = this.saved;
@@ -447,6 +486,7 @@ export class Session {
     this.#music = undefined;
     this.saved = undefined;
     this.player.clear();
+    this.selection = undefined;
     this.order = [];
     this.present = [];
     this.#lastPlayed.clear();
@@ -510,18 +550,48 @@ export class Session {
     await storage.forget().catch(() => {});
   }
 
-  /** Everything heard and generated so far, as a Standard MIDI File. */
-  async exportMidi(): Promise<Uint8Array | undefined> {
+  /** From its beginning to what is generated. */
+  get whole(): Stretch {
+    return { from: 0, to: this.stream?.generatedTo ?? 0 };
+  }
+
+  /** Everything heard and generated so far, or a stretch of it, as a Standard MIDI File. */
+  async exportMidi(stretch?: Stretch): Promise<Uint8Array | undefined> {
     if (this.#engine === undefined || this.stream === undefined) return undefined;
-    const whole = this.prompt?.whole;
     const { notes } = this.player;
     try {
+      if (stretch !== undefined) return await this.#engine.writeMidi(notes.within(stretch.from, stretch.to));
+      const whole = this.prompt?.whole;
       const made = [...notes.notes(whole === undefined ? 0 : notes.firstAt(this.stream.start))];
       return await this.#engine.writeMidi(made, whole);
     } catch (error) {
       this.#tell(error, 'The MIDI file could not be written');
       return undefined;
     }
+  }
+
+  /** A stretch as it is heard, as a WAV file, or as one for each instrument in a .zip. */
+  async exportAudio(stretch: Stretch, stems: boolean): Promise<Rendered | undefined> {
+    const tracks = plan(this.player.notes.notes(), stretch, {
+      speed: this.speed,
+      transpose: this.transpose,
+      volumeOf: (instrument) => this.player.volumeOf(instrument),
+    });
+    if (tracks.length === 0) {
+      this.tell('Nothing is heard there.', 'Pick a stretch with notes, and instruments that are not muted.');
+      return undefined;
+    }
+    try {
+      return await this.exporter.render(tracks, stems, this.fileName);
+    } catch (error) {
+      this.#tell(error, 'The sound file could not be made');
+      return undefined;
+    }
+  }
+
+  /** What files of this music are called, without their ending. */
+  get fileName(): string {
+    return `midinfinite-${this.choices.seed}`;
   }
 
   tell(what: string, advice = ''): void {
