@@ -15,6 +15,8 @@ export interface RollTheme {
   playhead: string;
   unwritten: string;
   prompt: string;
+  selected: string;
+  selectedEdge: string;
   muted: string;
   glow: string;
   notes: string[];
@@ -33,6 +35,8 @@ export const DARK: RollTheme = {
   playhead: '#f4f6fa',
   unwritten: '#0008',
   prompt: '#ffffff0a',
+  selected: '#f5b14c22',
+  selectedEdge: '#f5b14c',
   muted: '#3a414e',
   glow: '#ffffff',
   notes: ['#5ab4f0', '#f2a93b', '#34c79a', '#f47f8f', '#c9a5f7', '#e8dc5a', '#4f86f7', '#e0653a', '#9ad46b', '#e58fd0', '#58d3d8', '#bfa27a'],
@@ -51,6 +55,8 @@ export const LIGHT: RollTheme = {
   playhead: '#14181f',
   unwritten: '#e9ecf2b0',
   prompt: '#0b5fff0d',
+  selected: '#f5b14c33',
+  selectedEdge: '#985000',
   muted: '#d4d9e1',
   glow: '#0b1220',
   notes: ['#0f78c4', '#c46f00', '#0a8a63', '#cf3f5c', '#8354c9', '#94830a', '#2f55d4', '#b8431a', '#4f8a1b', '#b4439b', '#0a8792', '#806237'],

@@ -12,6 +12,8 @@ export interface RollFrame {
   view: number;
   writtenTo: number;
   promptEnd: number;
+  /** Picked by the listener, in seconds of music. */
+  selection: { from: number; to: number } | undefined;
   theme: RollTheme;
   colour: (instrument: number) => string;
   silent: (instrument: number) => boolean;
@@ -68,6 +70,7 @@ export class RollRenderer {
     this.#drawFuture(frame);
     this.#drawKeys(frame, lit);
     this.#drawRuler(frame);
+    this.#drawSelection(frame);
     if (notes.length > 0) this.#drawPlayhead(frame, this.#x(heard));
     return adapting;
   }
@@ -306,6 +309,22 @@ export class RollRenderer {
       if (!tall || x > this.width - 30) continue;
       c.fillStyle = theme.text;
       c.fillText(`${Math.floor(second / 60)}:${String(second % 60).padStart(2, '0')}`, x + 5, 12);
+    }
+  }
+
+  #drawSelection({ selection, theme }: RollFrame): void {
+    if (selection === undefined) return;
+    const c = this.#context;
+    const left = Math.max(GUTTER, this.#x(selection.from));
+    const right = Math.min(this.width, this.#x(selection.to));
+    if (right <= left) return;
+    c.fillStyle = theme.selected;
+    c.fillRect(left, 0, right - left, this.height);
+    c.fillStyle = theme.selectedEdge;
+    c.fillRect(left, RULER - 3, right - left, 3);
+    for (const time of [selection.from, selection.to]) {
+      const x = this.#x(time);
+      if (x >= GUTTER) c.fillRect(Math.round(x) - 0.5, 0, 1, this.height);
     }
   }
 

@@ -8,6 +8,7 @@ import { Exporter, type Rendered } from '../export/exporter.svelte.ts';
 import { plan, type Stretch } from '../export/plan.ts';
 import { Live } from '../live/live.svelte.ts';
 import { fromZero, type PlayedNote } from '../live/recorder.ts';
+import { writeLink, type Shared } from '../share/link.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import * as storage from './saved.ts';
 import { whatIsMissing } from './support.ts';
@@ -446,6 +447,17 @@ export class Session {
     await this.#startFromNotes('The music and what you played', [...heard, ...notes].sort((one, other) => one.onset - other.onset));
   }
 
+  /** Plays what a link brought, with its settings, and goes on from it. */
+  async startFromShared({ notes, settings: { speed, transpose, ...choices } }: Shared): Promise<void> {
+    this.player.unlock();
+    Object.assign(this.choices, choices);
+    this.scale = undefined;
+    this.setSpeed(speed);
+    this.setTranspose(transpose);
+    await this.#startFromNotes('Music from a link', notes);
+    this.seek(0);
+  }
+
   async #startFromNotes(name: string, notes: PlayedNote[]): Promise<void> {
     this.prompt = { name, whole: undefined };
     await this.#startOver({ prompt: notes });
@@ -587,6 +599,11 @@ export class Session {
       this.#tell(error, 'The sound file could not be made');
       return undefined;
     }
+  }
+
+  /** A link to a stretch, with the settings; `from`: where in it that begins which fits. */
+  shareLink({ from, to }: Stretch): Promise<{ link: string; from: number }> {
+    return writeLink(location.href, this.player.notes.within(from, to), { ...$state.snapshot(this.choices), speed: this.speed, transpose: this.transpose });
   }
 
   /** What files of this music are called, without their ending. */

@@ -6,6 +6,12 @@ export function clock(seconds: number): string {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
 
+/** Seconds of "1:23", "1:02:03", "83" or "1:23.5"; undefined: something else. */
+export function seconds(text: string): number | undefined {
+  if (!/^\d+(:[0-5]?\d){0,2}([.,]\d+)?$/.test(text.trim())) return undefined;
+  return text.trim().replace(',', '.').split(':').reduce((sum, part) => 60 * sum + Number(part), 0);
+}
+
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(bytes < 1e6 ? 1 : 0)} MB`;
 }
