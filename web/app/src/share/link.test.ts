@@ -32,7 +32,7 @@ test('what was shared is what is read, from its first note on', async () => {
 test('a link stays below 16,000 characters: a longer piece shares its latest part', async () => {
   let state = 1;
   const random = (below: number) => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8) % below;
-  const notes = piece(9000).map((one, i) => ({ ...one, pitch: random(128), velocity: 1 + random(127), instrument: random(129) }));
+  const notes = piece(9000).map((one) => ({ ...one, pitch: random(128), velocity: 1 + random(127), instrument: random(129) }));
   const { link, from } = await writeLink(page, notes, settings);
   expect(fragment(link).length).toBeLessThanOrEqual(16_000);
   expect(fragment(link).length).toBeGreaterThan(15_000);
