@@ -1,13 +1,11 @@
 // The built app in Chromium: it plays, stops, exports, survives a reload, and keeps its policy and its accessibility.
 // Run after `npm run build`; CHROMIUM names another browser binary, DIST another build.
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { preview, type PreviewServer } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { violations } from './axe.ts';
 import { launch, open as openAt, peak, root, SECONDS, untilHeard } from './browser.ts';
-
-const axe = readFileSync(resolve(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
 
 let server: PreviewServer;
 let browser: Browser;
@@ -25,14 +23,6 @@ afterAll(async () => {
 });
 
 const open = (options: BrowserContextOptions = {}) => openAt(browser, address, options);
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> } };
-    return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
-  });
-}
 
 test('a click plays, pause is silent, play goes on, the export is a MIDI file, and a reload offers to continue', async () => {
   const { page, complaints } = await open({ acceptDownloads: true });

@@ -3,6 +3,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { preview, type PreviewServer } from 'vite';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { violations } from './axe.ts';
 import { launch, open, peak, root, SECONDS, untilHeard } from './browser.ts';
 import { midiPorts, type MidiTest } from './midi-ports.ts';
 
@@ -161,3 +162,34 @@ test('playing along: the music so far and what was played are the prompt', async
   // It went on where it was, and did not begin anew.
   expect(await seconds()).toBeGreaterThanOrEqual(before);
 }, 120 * SECONDS);
+
+test('nothing for axe to complain about: keyboard, MIDI, saving and a link, dark and light, desktop and phone', async () => {
+  for (const [colorScheme, viewport] of [['dark', { width: 390, height: 844 }], ['light', { width: 1440, height: 900 }]] as const) {
+    const { page } = await open(browser, address, { colorScheme, viewport, bypassCSP: true, permissions: ['clipboard-read', 'clipboard-write'] });
+    await page.addInitScript(midiPorts);
+    await page.reload();
+    await page.locator('.start').click();
+    await untilHeard(page);
+    await page.getByRole('button', { name: 'Keyboard', exact: true }).click();
+    await page.getByRole('tab', { name: 'MIDI' }).click();
+    await page.screenshot({ path: process.env.SHOTS && `${process.env.SHOTS}/keyboard-${colorScheme}.png` });
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Connect MIDI' }).click();
+    await page.getByLabel('Port').selectOption({ label: 'Test DAW' });
+    await page.screenshot({ path: process.env.SHOTS && `${process.env.SHOTS}/midi-${colorScheme}.png`, fullPage: true });
+    expect(await violations(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width);
+    await page.getByRole('button', { name: 'Save', exact: true }).locator('visible=true').click();
+    await page.getByRole('button', { name: 'Link' }).click();
+    const link = page.getByRole('textbox', { name: 'Link' });
+    await expect.poll(() => link.count()).toBe(1);
+    await page.screenshot({ path: process.env.SHOTS && `${process.env.SHOTS}/save-${colorScheme}.png` });
+    expect(await violations(page)).toEqual([]);
+    const shared = await link.inputValue();
+    await page.goto(shared.replace('#', '?again#'));
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(1);
+    await page.screenshot({ path: process.env.SHOTS && `${process.env.SHOTS}/shared-${colorScheme}.png` });
+    expect(await violations(page)).toEqual([]);
+    await page.context().close();
+  }
+}, 240 * SECONDS);
