@@ -454,13 +454,12 @@ export class Session {
     this.scale = undefined;
     this.setSpeed(speed);
     this.setTranspose(transpose);
-    await this.#startFromNotes('Music from a link', notes);
-    this.seek(0);
+    await this.#startFromNotes('Music from a link', notes, () => 0);
   }
 
-  async #startFromNotes(name: string, notes: PlayedNote[]): Promise<void> {
+  async #startFromNotes(name: string, notes: PlayedNote[], position?: () => number): Promise<void> {
     this.prompt = { name, whole: undefined };
-    await this.#startOver({ prompt: notes });
+    await this.#startOver({ prompt: notes }, position);
   }
 
   /** Where the last visit ended. */

@@ -8,6 +8,7 @@ export interface SharedSettings {
   topP: number;
   density: number;
   frequencyPenalty: number;
+  polyphony: number;
   scale: number;
   speed: number;
   transpose: number;
@@ -24,6 +25,7 @@ const CHECKS: Record<keyof SharedSettings, Check> = {
   topP: between(0, 1),
   density: between(0, 3),
   frequencyPenalty: between(-2, 2),
+  polyphony: whole(0, 128),
   scale: whole(1, 0xfff),
   speed: between(0.25, 4),
   transpose: whole(-24, 24),
