@@ -175,7 +175,7 @@ test('nothing for axe to complain about: keyboard, MIDI, saving and a link, dark
     await page.screenshot({ path: process.env.SHOTS && `${process.env.SHOTS}/keyboard-${colorScheme}.png` });
     expect(await violations(page)).toEqual([]);
     await page.getByRole('button', { name: 'Connect MIDI' }).click();
-    await page.getByLabel('Port').selectOption({ label: 'Test DAW' });
+    await page.getByRole('combobox', { name: 'Port' }).selectOption({ label: 'Test DAW' });
     await page.screenshot({ path: process.env.SHOTS && `${process.env.SHOTS}/midi-${colorScheme}.png`, fullPage: true });
     expect(await violations(page)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width);

@@ -46,7 +46,7 @@ test('the music goes to the port in time, ends with a pause, and comes back afte
   await page.getByRole('tab', { name: 'MIDI' }).click();
   expect(await midi((m) => m.asked())).toBe(0);
   await page.getByRole('button', { name: 'Connect MIDI' }).click();
-  await page.getByLabel('Port').selectOption({ label: 'Test DAW' });
+  await page.getByRole('combobox', { name: 'Port' }).selectOption({ label: 'Test DAW' });
   await page.waitForTimeout(4 * SECONDS);
 
   const playing = await sent();
@@ -85,7 +85,7 @@ test('the music goes to the port in time, ends with a pause, and comes back afte
   await untilHeard(page);
   await midi((m) => m.plug());
   await expect.poll(async () => ons((await sent()).slice(gone)).length, { timeout: 20 * SECONDS }).toBeGreaterThan(0);
-  await page.getByLabel('Port').selectOption({ label: 'None' });
+  await page.getByRole('combobox', { name: 'Port' }).selectOption({ label: 'None' });
   await page.waitForTimeout(0.5 * SECONDS);
   expect(hanging((await sent()).slice(gone))).toEqual([]);
   expect(complaints).toEqual([]);

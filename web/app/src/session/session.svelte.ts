@@ -441,10 +441,11 @@ export class Session {
     const { notes, along } = this.live.recorded();
     if (notes.length === 0) return;
     this.player.unlock();
-    if (along === undefined) return this.#startFromNotes('What you played', fromZero(notes));
+    const itsEnd = () => this.stream?.start ?? 0;
+    if (along === undefined) return this.#startFromNotes('What you played', fromZero(notes), itsEnd);
     const { notes: music } = this.player;
     const heard: PlayedNote[] = [...music.notes()].slice(0, music.firstAt(along));
-    await this.#startFromNotes('The music and what you played', [...heard, ...notes].sort((one, other) => one.onset - other.onset));
+    await this.#startFromNotes('The music and what you played', [...heard, ...notes].sort((one, other) => one.onset - other.onset), itsEnd);
   }
 
   /** Plays what a link brought, with its settings, and goes on from it. */
@@ -454,7 +455,7 @@ export class Session {
     this.scale = undefined;
     this.setSpeed(speed);
     this.setTranspose(transpose);
-    await this.#startFromNotes('Music from a link', notes, () => 0);
+    await this.#startFromNotes('Music from a link', notes);
   }
 
   async #startFromNotes(name: string, notes: PlayedNote[], position?: () => number): Promise<void> {

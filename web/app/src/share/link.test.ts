@@ -89,6 +89,11 @@ test('numbers beyond their range are a line, and claims of more notes than there
   await expect(readLink(await pressed(Uint8Array.from([1, ...big])))).rejects.toBeInstanceOf(LinkError);
 });
 
+test('a crowd of notes at one moment is a line', async () => {
+  const crowd = Array.from({ length: 5000 }, () => note(0));
+  await expect(readLink(fragment((await writeLink(page, crowd, settings)).link))).rejects.toThrow('more notes at once');
+});
+
 test('settings that the app would not have written make the link bad', async () => {
   const spoilt = (change: object) => JSON.stringify({ ...settings, ...change });
   const bad = [

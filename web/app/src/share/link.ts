@@ -20,6 +20,8 @@ const MOST_NOTES = 20_000;
 const MOST_SECONDS = 6 * 3600;
 const TICKS = 100;
 const LONGEST_NOTE = 1000;
+/** More would hold up whoever plays them. */
+const MOST_NOTES_A_SECOND = 1000;
 const VERSION = 1;
 
 export class LinkError extends Error {}
@@ -111,6 +113,8 @@ function unpack(bytes: Uint8Array): Shared {
     tick += step;
     return { onset: tick / TICKS, duration: durations[i]! / TICKS, instrument: instruments[i]!, pitch: pitches[i]!, velocity: velocities[i]! };
   });
+  const crowd = notes.some(({ onset }, i) => i >= MOST_NOTES_A_SECOND && onset - notes[i - MOST_NOTES_A_SECOND]!.onset < 1);
+  if (crowd) throw new LinkError('it has more notes at once than anybody could hear');
   if (tick > MOST_SECONDS * TICKS) throw new LinkError('it is longer than six hours');
   return { settings, notes };
 }
