@@ -56,6 +56,12 @@ test('the mix reaches -1 dB whatever plays, and ends with its last sound', async
   expect(progress).toEqual([...progress].sort((a, b) => a - b));
 }, 60_000);
 
+test('an instrument beyond the sixteenth channel sounds too', async () => {
+  const tracks = [...Array.from({ length: 18 }, (_, i) => track(i, 127)), track(73, 127, 72, 76)];
+  const { file } = await render({ font: font(), tracks, stems: false, name: 'many' }, () => {});
+  expect(decibels(peak(await samples(file)))).toBeCloseTo(-1, 1);
+}, 60_000);
+
 test('stems are one file each, share the gain of the mix, and add up to it', async () => {
   const tracks = [track(0, 100, 60, 64, 67), track(40, 60, 72, 74), track(DRUMS, 110, 36, 38, 36)];
   const { file, name } = await render({ font: font(), tracks, stems: true, name: 'song' }, () => {});

@@ -53,8 +53,9 @@ export async function render({ font, tracks, stems, name }: RenderRequest, onPro
   const parts = [tracks, ...(stems ? tracks.map((track) => [track]) : [])];
   const takes: Take[] = [];
   for (const part of parts) takes.push(await play(bank, part, (done) => onProgress((takes.length + done) / parts.length)));
-  const gain = CEILING / Math.max(...takes.map(({ peak }) => peak));
-  if (!Number.isFinite(gain)) throw new Error('it is silent');
+  const loudest = Math.max(...takes.map(({ peak }) => peak));
+  if (loudest < SILENCE) throw new Error('it is silent');
+  const gain = CEILING / loudest;
   const files: Blob[] = [];
   for (const take of takes) files.push(await wav(take, gain));
   if (!stems) return { file: files[0]!, name: `${name}.wav` };
