@@ -63,6 +63,16 @@ test('what is muted is not sent', () => {
   expect(bytes()).toEqual([[0xc0, 7]]);
 });
 
+test('where the clocks drift, the end of a note never overtakes its beginning', () => {
+  let drift = 0;
+  out = new MidiOut((audio) => 1000 * audio - drift, () => true);
+  out.use(port, undefined, 0);
+  out.noteOn(9, 36, 80, 1);
+  drift = 40;
+  out.noteOff(9, 36, 1.01);
+  expect(sent.map(({ time }) => time)).toEqual([1000, 1000]);
+});
+
 test('silence and another port end what sounds, now and after what was sent ahead', () => {
   out.use(port, undefined, 0);
   out.noteOn(9, 36, 80, 1);

@@ -20,6 +20,8 @@ export class MidiOut implements Sink {
   // The scheduler's channel and key → the channel over there.
   readonly #down = new Map<number, number>();
   readonly #used = new Set<number>();
+  // The clocks drift against each other: the end of a short note must not overtake its beginning.
+  readonly #latest = new Map<number, number>();
   readonly #timeOf: (audio: number) => number;
   readonly #isHeard: (instrument: number) => boolean;
 
@@ -44,17 +46,17 @@ export class MidiOut implements Sink {
     if (this.#port === undefined || instrument === undefined || !this.#isHeard(instrument)) return;
     const out = this.#channel ?? channel;
     // A key is down once: struck again by another instrument on the same channel, it is let go first.
-    if (this.#isDown(out, key)) this.#send([NOTE_OFF | out, key, 0], time);
+    if (this.#isDown(out, key)) this.#note(NOTE_OFF, out, key, 0, time);
     this.#down.set(source(channel, key), out);
     this.#used.add(out);
-    this.#send([NOTE_ON | out, key, velocity], time);
+    this.#note(NOTE_ON, out, key, velocity, time);
   }
 
   noteOff(channel: number, key: number, time: number): void {
     const out = this.#down.get(source(channel, key));
     if (out === undefined) return;
     this.#down.delete(source(channel, key));
-    if (!this.#isDown(out, key)) this.#send([NOTE_OFF | out, key, 0], time);
+    if (!this.#isDown(out, key)) this.#note(NOTE_OFF, out, key, 0, time);
   }
 
   assign(channel: number, instrument: number, time: number): void {
@@ -67,8 +69,8 @@ export class MidiOut implements Sink {
     // Of the standard, but not in every browser, nor in TypeScript's library.
     (this.#port as { clear?: () => void } | undefined)?.clear?.();
     for (const time of new Set([now, lastHandedOver])) {
-      for (const [from, out] of this.#down) this.#send([NOTE_OFF | out, from % 128, 0], time);
-      for (const out of this.#used) this.#send([CONTROL | out, ALL_NOTES_OFF, 0], time);
+      for (const [from, out] of this.#down) this.#note(NOTE_OFF, out, from % 128, 0, time);
+      for (const out of this.#used) this.#send([CONTROL | out, ALL_NOTES_OFF, 0], this.#timeOf(time));
     }
     this.#down.clear();
     return now;
@@ -79,12 +81,19 @@ export class MidiOut implements Sink {
   }
 
   #program(channel: number, instrument: number, time: number): void {
-    if (this.#channel === undefined && instrument !== DRUMS) this.#send([PROGRAM | channel, instrument], time);
+    if (this.#channel === undefined && instrument !== DRUMS) this.#send([PROGRAM | channel, instrument], this.#timeOf(time));
   }
 
-  #send(message: number[], time: number): void {
+  #note(status: number, out: number, key: number, velocity: number, time: number): void {
+    const at = Math.max(this.#timeOf(time), this.#latest.get(source(out, key)) ?? 0);
+    this.#latest.set(source(out, key), at);
+    this.#send([status | out, key, velocity], at);
+  }
+
+  /** `at`: of performance.now(). */
+  #send(message: number[], at: number): void {
     try {
-      this.#port?.send(message, this.#timeOf(time));
+      this.#port?.send(message, at);
     } catch {
       // The port was unplugged: whoever watches the ports says so.
       this.#port = undefined;

@@ -23,6 +23,9 @@ const LATENCY_CAN_BE_READ = !navigator.userAgent.includes('Firefox/');
 /** The one whose samples are made ready for keys that may be played. */
 const LIVE_VELOCITY = 88;
 
+const CLOCK_JUMP_MS = 60;
+const CLOCK_EASE = 0.02;
+
 export class Player {
   readonly notes = new NoteStore();
   /** Semitones; set with setTranspose(). */
@@ -38,6 +41,7 @@ export class Player {
   #speed = 1;
   #masterVolume = 0.8;
   #local = true;
+  #clockOffset = 0;
   readonly #midiOut = new MidiOut((time) => this.#heardAt(time), (instrument) => this.volumeOf(instrument) > 0);
 
   constructor() {
@@ -206,8 +210,11 @@ export class Player {
   /** Of performance.now(): when that is heard which sounds at this time of the audio clock. */
   #heardAt(time: number): number {
     const { contextTime, performanceTime } = LATENCY_CAN_BE_READ ? this.#context.getOutputTimestamp() : {};
-    if (contextTime && performanceTime) return performanceTime + (time - contextTime) * 1000;
-    return performance.now() + (time - this.#context.currentTime) * 1000;
+    const read = contextTime && performanceTime ? performanceTime - contextTime * 1000 : performance.now() - this.#context.currentTime * 1000;
+    // Read at any one moment it is a few milliseconds off, which would be heard in a DAW; a jump is a jump of the device.
+    const off = read - this.#clockOffset;
+    this.#clockOffset += Math.abs(off) > CLOCK_JUMP_MS ? off : off * CLOCK_EASE;
+    return time * 1000 + this.#clockOffset;
   }
 
   // Notes may be scheduled only once there is a synthesizer: the clock sees to that.
