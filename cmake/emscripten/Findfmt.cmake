@@ -1,6 +1,8 @@
 include(${CMAKE_CURRENT_LIST_DIR}/HeaderOnly.cmake)
-midinf_header_only(fmt fmt::fmt-header-only fmt)
-target_compile_definitions(fmt::fmt-header-only INTERFACE FMT_HEADER_ONLY=1)
+midinf_header_only(fmt fmt::headers fmt)
 midinf_header_only(tl-expected tl::expected tl)
-target_link_libraries(fmt::fmt-header-only INTERFACE tl::expected) # src/base finds it in the compiler's paths elsewhere
+add_library(midinf_fmt STATIC ${CMAKE_CURRENT_LIST_DIR}/fmt.cc)
+target_link_libraries(midinf_fmt PUBLIC fmt::headers)
+add_library(fmt::fmt-header-only INTERFACE IMPORTED GLOBAL) # by the name that src/base asks for
+target_link_libraries(fmt::fmt-header-only INTERFACE midinf_fmt tl::expected) # src/base finds the latter in the compiler's paths elsewhere
 set(fmt_FOUND TRUE)

@@ -93,7 +93,9 @@ TEST_P(Kernels, MultiplyAgreesWithPlain) {
         set().multiply(w.view, {0, shape.rows}, bias, x, shape.tokens, y.data(), shape.rows);
         plain().multiply(w.view, {0, shape.rows}, bias, x, shape.tokens, expected.data(), shape.rows);
         // Sums of up to 2,053 products in another order: some 1e-6 of what such a sum comes to, 0.1 sqrt(columns).
-        EXPECT_LT(relative_difference(y, expected, 0.1 * std::sqrt(columns)), 1e-5)
+        // Where activations are rounded to 16 bits, to 2^-16 of the largest of 32: some 2e-5.
+        const bool rounds = type == DType::kQ8_0 && set().name.starts_with("wasm");
+        EXPECT_LT(relative_difference(y, expected, 0.1 * std::sqrt(columns)), rounds ? 1e-4 : 1e-5)
             << dtype_name(type) << " " << shape.rows << "x" << columns << " seed " << seed_;
       }
     }
