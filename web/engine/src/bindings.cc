@@ -1,4 +1,4 @@
-// midinfinite.hpp for JavaScript: what worker.ts calls. Notes cross as six numbers each (kNumbersPerNote); what goes
+// midinfinite.hpp for JavaScript: what host.ts calls. Notes cross as six numbers each (kNumbersPerNote); what goes
 // wrong is thrown as {code, message}. Times are seconds. Read next: core.ts, the same from the other side.
 #include <emscripten/bind.h>
 #include <emscripten/val.h>
@@ -74,10 +74,11 @@ val bytes_out(std::span<const std::byte> bytes) {
       .call<val>("slice");
 }
 
-// A Processor in JavaScript, called on the thread that made it: streams are stepped there.
+// A Processor in JavaScript, {url, narrow, edit}, called on the thread that made it: streams are stepped there.
 class JsProcessor : public mi::Processor {
  public:
   explicit JsProcessor(val functions) : functions_(std::move(functions)) {}
+  [[nodiscard]] val url() const { return functions_["url"]; }
 
   void narrow(const mi::Step& step, std::span<const std::int32_t> ids, std::span<bool> forbid) const override {
     if (!functions_["narrow"].as<bool>()) return;
@@ -113,7 +114,8 @@ class JsProcessor : public mi::Processor {
   val functions_;
 };
 
-mi::Settings settings_in(const val& from, const std::shared_ptr<const mi::Processor>& processor) {
+// With `loaded`, the processor that `processor` names, or null.
+mi::Settings settings_in(const val& from) {
   mi::Settings settings;
   settings.seed = static_cast<std::uint64_t>(from["seed"].as<double>());
   settings.ensemble = emscripten::convertJSArrayToNumberVector<std::int32_t>(from["ensemble"]);
@@ -132,7 +134,8 @@ mi::Settings settings_in(const val& from, const std::shared_ptr<const mi::Proces
   for (const val& range : emscripten::vecFromJSArray<val>(from["pitchRanges"]))
     settings.pitch_ranges.push_back({range["instrument"].as<std::int32_t>(), range["lowest"].as<std::int32_t>(),
                                      range["highest"].as<std::int32_t>()});
-  if (processor) settings.processors.push_back(processor);
+  if (const val loaded = from["loaded"]; loaded.as<bool>())
+    settings.processors.push_back(loaded.as<std::shared_ptr<JsProcessor>>());
   return settings;
 }
 
@@ -160,6 +163,8 @@ val settings_out(const mi::Settings& settings) {
     ranges.call<void>("push", one);
   }
   out.set("pitchRanges", ranges);
+  const auto& processors = settings.processors;  // no others than ours, and one at most
+  out.set("processor", processors.empty() ? val::null() : static_cast<const JsProcessor&>(*processors.front()).url());
   return out;
 }
 
@@ -192,7 +197,6 @@ class Stream {
   // Options: settings, prompt (notes), lookAhead, velocity; or session (bytes).
   Stream(const Model& model, const val& options) : stream_(guarded([&] { return make(model.get(), options); })) {}
 
-  void set_processor(const val& functions) { processor_ = std::make_shared<JsProcessor>(functions); }
   bool step() {
     return guarded([&] { return stream_.step(); });
   }
@@ -209,7 +213,7 @@ class Stream {
   }
   void change(const val& settings, bool amend) {
     guarded([&] {
-      const mi::Settings chosen = settings_in(settings, processor_);
+      const mi::Settings chosen = settings_in(settings);
       amend ? stream_.amend(chosen) : stream_.change(chosen);
     });
   }
@@ -269,18 +273,17 @@ class Stream {
   }
 
  private:
-  mi::Stream make(const mi::Model& model, const val& options) {
+  static mi::Stream make(const mi::Model& model, const val& options) {
     if (const val session = options["session"]; session.as<bool>()) return mi::Stream::open(model, bytes_in(session));
-    if (const val processor = options["processor"]; processor.as<bool>()) set_processor(processor);
     mi::StreamOptions chosen;
-    chosen.settings = settings_in(options["settings"], processor_);
-    chosen.prompt = notes_in(options["prompt"]);
+    chosen.settings = settings_in(options["settings"]);
+    const std::vector<mi::Note> prompt = notes_in(options["prompt"]);
+    chosen.prompt = prompt;
     chosen.look_ahead_seconds = options["lookAhead"].as<double>();
     chosen.velocity = options["velocity"].as<int>();
     return mi::Stream(model, chosen);
   }
 
-  std::shared_ptr<const mi::Processor> processor_;
   mi::Stream stream_;
 };
 
@@ -297,10 +300,10 @@ val midi_continue(const val& prompt, const val& notes) {
 }  // namespace
 
 EMSCRIPTEN_BINDINGS(midinfinite) {
+  emscripten::class_<JsProcessor>("Processor").smart_ptr_constructor("Processor", &std::make_shared<JsProcessor, val>);
   emscripten::class_<Model>("Model").constructor<std::uintptr_t, std::size_t, int>().function("info", &Model::info);
   emscripten::class_<Stream>("Stream")
       .constructor<const Model&, val>()
-      .function("setProcessor", &Stream::set_processor)
       .function("step", &Stream::step)
       .function("advance", &Stream::advance)
       .function("notesFrom", &Stream::notes_from)

@@ -9,11 +9,10 @@ export interface CoreModel {
   delete(): void;
 }
 export interface CoreStream {
-  setProcessor(processor: CoreProcessor): void;
   step(): boolean;
   advance(to: number): number;
   notesFrom(event: number): FlatNotes;
-  change(settings: Settings, amend: boolean): void;
+  change(settings: CoreSettings, amend: boolean): void;
   again(from: number): void;
   undo(): void;
   redo(): void;
@@ -27,19 +26,28 @@ export interface CoreStream {
   delete(): void;
 }
 export interface CoreProcessor {
+  delete(): void;
+}
+export interface ProcessorFunctions {
+  url: string;
   narrow: ((step: ProcessorStep, ids: Int32Array, forbid: Uint8Array) => void) | null;
   edit: ((step: ProcessorStep, ids: Int32Array, logits: Float32Array) => void) | null;
 }
+export interface CoreSettings extends Settings {
+  /** What `processor` names. */
+  loaded: CoreProcessor | null;
+}
 export interface CoreStreamOptions {
-  settings: Settings;
+  settings: CoreSettings;
   prompt: FlatNotes;
   lookAhead: number;
   velocity: number;
-  processor: CoreProcessor | null;
   session: Uint8Array | null;
 }
 export interface Core {
   Model: new (address: number, size: number, threads: number) => CoreModel;
+  /** Its functions must not throw. */
+  Processor: new (functions: ProcessorFunctions) => CoreProcessor;
   Stream: new (model: CoreModel, options: CoreStreamOptions) => CoreStream;
   midiRead(file: Uint8Array): FlatNotes;
   midiWrite(notes: FlatNotes): Uint8Array;
@@ -47,6 +55,8 @@ export interface Core {
   _malloc(size: number): number;
   _free(address: number): void;
   readonly HEAPU8: Uint8Array;
+  /** In builds with threads. */
+  readonly PThread?: { terminateAllThreads(): void };
 }
 
 export type Build = 'relaxed-threads' | 'simd-threads' | 'relaxed' | 'simd';
@@ -71,7 +81,8 @@ export function bestBuild(): Build | undefined {
 }
 
 function sharesMemory(): boolean {
-  if (typeof SharedArrayBuffer === 'undefined' || !globalThis.crossOriginIsolated) return false;
+  // A page's own thread must not wait for others.
+  if (typeof SharedArrayBuffer === 'undefined' || !globalThis.crossOriginIsolated || 'document' in globalThis) return false;
   try {
     return new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer instanceof SharedArrayBuffer;
   } catch {

@@ -1,4 +1,4 @@
-// The engine for a page: load() starts a worker, and everything here asks it.
+// The engine as a program holds it: everything here asks a Host (host.ts), in a worker or in this thread.
 import type { FromWorker, Request, Told, ToWorker } from './messages.ts';
 import { fromFlat, toFlat } from './notes.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
@@ -16,18 +16,27 @@ export class EngineError extends Error implements EngineErrorData {
   }
 }
 
+const DISPOSED = () => new EngineError('cancelled', 'the engine was disposed of');
+
 type Listener = (message: Extract<FromWorker, { stream: number } | { failed: number }>) => void;
+
+/** To a host: a worker, or a channel within the thread. */
+type Port = Worker | MessagePort;
 
 // Requests and their answers.
 class Connection {
-  readonly worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'midinfinite' });
   readonly listeners = new Map<number, Listener>();
   onProgress: LoadOptions['onProgress'];
   private nextId = 1;
   private readonly waiting = new Map<number, { done: (result: never) => void; failed: (error: Error) => void }>();
 
-  constructor() {
-    this.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+  readonly closed = new AbortController();
+
+  constructor(
+    private readonly port: Port,
+    private readonly closePort: () => void,
+  ) {
+    port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if ('progress' in data) return this.onProgress?.(data.progress);
       if ('stream' in data) return this.listeners.get(data.stream)?.(data);
       if ('failed' in data) return this.listeners.get(data.failed)?.(data);
@@ -36,45 +45,53 @@ class Connection {
       if ('error' in data) asked?.failed(new EngineError(data.error.code, data.error.message));
       else asked?.done(data.result as never);
     };
-    this.worker.onerror = (event) => {
-      const error = { code: 'internal', message: event.message || 'the engine could not be started: reload the page' } as const;
-      this.fail(new EngineError(error.code, error.message));
-      for (const [failed, listener] of this.listeners) listener({ failed, error });
-    };
+    if ('onerror' in port)
+      port.onerror = (event) => {
+        const error = { code: 'internal', message: event.message || 'the engine could not be started: reload the page' } as const;
+        this.fail(new EngineError(error.code, error.message));
+        for (const [failed, listener] of this.listeners) listener({ failed, error });
+      };
   }
   send(message: ToWorker): void {
-    this.worker.postMessage(message);
+    this.port.postMessage(message);
+  }
+  close(): void {
+    this.closed.abort();
+    this.closePort(); // with all its memory
+    this.fail(DISPOSED());
   }
   ask<Result>(request: Request): Promise<Result> {
+    if (this.closed.signal.aborted) return Promise.reject(DISPOSED());
     const id = this.nextId++;
     return new Promise<Result>((done, failed) => {
       this.waiting.set(id, { done, failed });
       this.send({ id, request });
     });
   }
-  fail(error: Error): void {
+  private fail(error: Error): void {
     for (const { failed } of this.waiting.values()) failed(error);
     this.waiting.clear();
   }
 }
 
+const updateOf = ({ from, notes, state }: Told): Update => ({ from, notes: fromFlat(notes), state });
+
 // Keeps no notes: whoever listens late is told by the engine what there is.
-class WorkerStream implements Stream {
+class HostedStream implements Stream {
   private readonly heard = new Set<(update: Update) => void>();
   private readonly broken = new Set<(error: EngineErrorData) => void>();
-  private settings: Settings;
   private readonly gone = new AbortController();
+  private readonly ended: AbortSignal;
 
   constructor(
     private readonly connection: Connection,
     private readonly id: number,
-    settings: Settings,
   ) {
-    this.settings = settings;
+    this.ended = AbortSignal.any([this.gone.signal, connection.closed.signal]);
     connection.listeners.set(id, (message) => {
       if ('failed' in message) for (const listener of this.broken) listener(new EngineError(message.error.code, message.error.message));
       else {
-        const update = this.updateOf(message);
+        const update = updateOf(message);
         for (const listener of this.heard) listener(update);
       }
     });
@@ -83,10 +100,6 @@ class WorkerStream implements Stream {
     this.broken.add(listener);
     return () => this.broken.delete(listener);
   }
-  private updateOf({ from, notes, state }: Told): Update {
-    this.settings = { ...state.settings, processor: this.settings.processor };
-    return { from, notes: fromFlat(notes), state: { ...state, settings: this.settings } };
-  }
   onUpdate(listener: (update: Update) => void): () => void {
     let wanted = true;
     // Updates from after the answer follow it; those from before are in it.
@@ -94,7 +107,7 @@ class WorkerStream implements Stream {
       (told) => {
         if (!wanted) return;
         this.heard.add(listener);
-        listener(this.updateOf(told));
+        listener(updateOf(told));
       },
       () => undefined, // disposed of meanwhile
     );
@@ -119,10 +132,17 @@ class WorkerStream implements Stream {
       for (const note of notes) if (note.event > last && note.onset >= start) waiting.push(note);
       wake();
     });
-    this.gone.signal.addEventListener('abort', () => wake());
+    let failure: EngineErrorData | undefined;
+    const offError = this.onError((error) => {
+      failure = error;
+      wake();
+    });
+    const end = () => wake();
+    this.ended.addEventListener('abort', end);
     try {
-      while (!this.gone.signal.aborted) {
+      while (!this.ended.aborted) {
         if (waiting.length === 0 || waiting[0]!.onset >= known) {
+          if (failure) throw failure;
           await new Promise<void>((woken) => (wake = woken));
           continue;
         }
@@ -133,11 +153,12 @@ class WorkerStream implements Stream {
       }
     } finally {
       off();
+      offError();
+      this.ended.removeEventListener('abort', end);
     }
   }
   change(settings: Partial<Settings>, amend = false): Promise<void> {
-    this.settings = { ...this.settings, ...settings };
-    return this.connection.ask({ do: 'change', stream: this.id, settings: this.settings, amend });
+    return this.connection.ask({ do: 'change', stream: this.id, settings, amend });
   }
   again(from = -1): Promise<void> {
     return this.connection.ask({ do: 'again', stream: this.id, from });
@@ -173,24 +194,23 @@ class WorkerStream implements Stream {
   }
 }
 
-class WorkerEngine implements Engine {
+class HostedEngine implements Engine {
   constructor(
     private readonly connection: Connection,
     readonly model: ModelInfo,
   ) {}
   async createStream(options: StreamOptions = {}): Promise<Stream> {
-    const settings = { ...DEFAULT_SETTINGS, ...options.settings };
     const id = await this.connection.ask<number>({
       do: 'create',
       options: {
-        settings,
+        settings: { ...DEFAULT_SETTINGS, ...options.settings },
         prompt: toFlat(options.prompt ?? []),
         lookAhead: options.lookAhead ?? 4,
         velocity: options.velocity ?? 0,
         session: options.session ?? null,
       },
     });
-    return new WorkerStream(this.connection, id, settings);
+    return new HostedStream(this.connection, id);
   }
   async readMidi(bytes: Uint8Array): Promise<Note[]> {
     return fromFlat(await this.connection.ask<Float64Array>({ do: 'readMidi', bytes }));
@@ -199,25 +219,26 @@ class WorkerEngine implements Engine {
     return this.connection.ask({ do: 'writeMidi', notes: toFlat(notes), prompt: prompt ?? null });
   }
   async dispose(): Promise<void> {
-    this.connection.worker.terminate(); // with all its memory
-    this.connection.fail(new EngineError('cancelled', 'the engine was disposed of'));
+    this.connection.close();
   }
 }
 
-/** Starts the engine in a worker and loads a model. Rejects with an EngineError. */
-export async function load(options: LoadOptions): Promise<Engine> {
-  const connection = new Connection();
+/** Loads a model into the host that listens at the other end of `port`; `close` ends that. */
+export async function connect(port: Port, close: () => void, options: LoadOptions): Promise<Engine> {
+  const { model, threads, signal } = options;
+  const connection = new Connection(port, close);
   connection.onProgress = options.onProgress;
   const cancel = () => connection.send({ cancelLoad: true });
-  options.signal?.addEventListener('abort', cancel);
+  signal?.addEventListener('abort', cancel);
   try {
-    const base = new URL(options.base ?? './wasm/', options.base ? globalThis.location?.href : import.meta.url).href;
-    const model = await connection.ask<ModelInfo>({ do: 'load', model: options.model, threads: options.threads, base });
-    return new WorkerEngine(connection, model);
+    signal?.throwIfAborted();
+    const loaded = await connection.ask<ModelInfo>({ do: 'load', model, threads });
+    signal?.throwIfAborted();
+    return new HostedEngine(connection, loaded);
   } catch (error) {
-    connection.worker.terminate();
-    throw error;
+    connection.close();
+    throw error instanceof EngineError ? error : new EngineError('cancelled', 'loading was cancelled');
   } finally {
-    options.signal?.removeEventListener('abort', cancel);
+    signal?.removeEventListener('abort', cancel);
   }
 }

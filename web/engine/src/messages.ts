@@ -1,10 +1,10 @@
 // What the page and the worker say to each other. Every request gets one answer; updates come by themselves.
-import type { EngineErrorData, LoadProgress, ModelInfo, ModelSource, Settings, StreamState } from './types.ts';
+import type { EngineErrorData, LoadProgress, ModelSource, Settings, StreamState } from './types.ts';
 
 export type Request =
-  | { do: 'load'; model: ModelSource; threads: number | undefined; base: string }
+  | { do: 'load'; model: ModelSource; threads: number | undefined }
   | { do: 'create'; options: SentStreamOptions }
-  | { do: 'change'; stream: number; settings: Settings; amend: boolean }
+  | { do: 'change'; stream: number; settings: Partial<Settings>; amend: boolean }
   | { do: 'again'; stream: number; from: number }
   | { do: 'tell' | 'undo' | 'redo' | 'dropTakes' | 'save' | 'dispose'; stream: number }
   | { do: 'seek'; stream: number; to: number }
@@ -39,5 +39,3 @@ export interface Told {
   notes: Float64Array;
   state: StreamState;
 }
-
-export type Loaded = ModelInfo;

@@ -38,10 +38,25 @@ async function read(kept: FileSystemDirectoryHandle, name: string): Promise<Uint
   }
 }
 
+// Workers only, and not in TypeScript's library of pages.
+interface SyncFile {
+  truncate(size: number): void;
+  write(bytes: Uint8Array, options: { at: number }): number;
+  getSize(): number;
+  flush(): void;
+  close(): void;
+}
+
 async function write(kept: FileSystemDirectoryHandle, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
   try {
     const file = await kept.getFileHandle(name, { create: true });
-    const access = await file.createSyncAccessHandle();
+    if (!('createSyncAccessHandle' in file)) {
+      const writer = await file.createWritable();
+      await writer.write(bytes).catch((error: unknown) => writer.abort().then(() => Promise.reject(error)));
+      await writer.close();
+      return true;
+    }
+    const access = await (file.createSyncAccessHandle as () => Promise<SyncFile>)();
     try {
       access.truncate(0);
       access.write(bytes, { at: 0 });
@@ -79,14 +94,17 @@ async function download(
     for (;;) {
       const { done: end, value } = await reader.read();
       if (end) break;
-      if (done + value.length > bytes.length) throw new StoreError('corrupt', 'the download is longer than the model: reload the page');
+      if (done + value.length > bytes.length) {
+        await kept?.removeEntry(partName).catch(() => undefined);
+        throw new StoreError('corrupt', 'the download is longer than the model: reload the page');
+      }
       bytes.set(value, done);
       done += value.length;
       report({ phase: 'download', done, total: bytes.length });
     }
   } catch (error) {
-    await keepPart();
     if (error instanceof StoreError) throw error;
+    await keepPart();
     if (signal.aborted) throw new StoreError('cancelled', 'the download was cancelled; what came is kept');
     throw new StoreError('i/o', 'the download was interrupted: check the connection and try again, it goes on where it stopped');
   }

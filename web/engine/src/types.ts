@@ -1,6 +1,6 @@
 // The engine as a program sees it: the same interface whether it runs in a worker or in the page.
 // Times are seconds of music since the stream began; instruments are General MIDI programs 0..127, 128 is the drum kit.
-// Read next: worker.ts (who answers), engine.ts (load).
+// Read next: engine.ts (who asks), host.ts (who answers).
 
 /** A note, as generated. `event` is its place in the stream: it grows, and never changes while the note stands. */
 export interface Note {
@@ -181,8 +181,6 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Threads that compute together; left out: one less than there are processors, at most 4. Without SharedArrayBuffer: 1. */
   threads?: number;
-  /** Where the builds lie (the folder of this module). */
-  base?: string;
 }
 
 export interface Engine {

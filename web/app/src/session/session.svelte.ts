@@ -18,7 +18,6 @@ import { keepAwake } from './wake-lock.ts';
 export const MODEL_BYTES = __MODEL_BYTES__;
 /** Set once the model lies in this browser's storage: the next visit loads it without being asked. */
 const LOADED_BEFORE = 'loaded-before';
-const BUILDS = new URL('wasm/', document.baseURI).href;
 const SAVE_EVERY_MS = 10_000;
 const POLL_MS = 100;
 /** After the last change of the choices. */
@@ -149,7 +148,6 @@ export class Session {
           if (progress.phase === 'download' && !this.playing) this.#cancel.abort();
         },
         signal: this.#cancel.signal,
-        base: BUILDS,
       });
       this.model = this.#engine.model;
       this.modelName = undefined;
@@ -232,7 +230,7 @@ export class Session {
     this.trying = file.name;
     try {
       const session = await this.#music?.save();
-      const { engine, stream } = await tryModel(file, { session, settings: $state.snapshot(this.choices), lookAhead: LOOK_AHEAD }, { base: BUILDS });
+      const { engine, stream } = await tryModel(file, { session, settings: $state.snapshot(this.choices), lookAhead: LOOK_AHEAD });
       await this.#changeEngine(engine, stream);
       this.modelName = file.name;
       this.tell(`“${file.name}” plays now.`);

@@ -1,5 +1,5 @@
 // Another model, from a file that may be anything: it must load and write music before anything is given up for it.
-import { load, type Engine, type LoadOptions, type Stream, type StreamOptions } from 'midinfinite';
+import { load, type Engine, type Stream, type StreamOptions } from 'midinfinite';
 
 const MOST_BYTES = 1.5e9;
 const MOST_SECONDS = 30;
@@ -10,13 +10,9 @@ export interface Tried {
 }
 
 /** Goes on from `session` if there is one. Rejects with what is wrong with the file; nothing of it stays then. */
-export async function tryModel(
-  file: File,
-  from: Pick<StreamOptions, 'session' | 'settings' | 'lookAhead'>,
-  options: Pick<LoadOptions, 'base' | 'onProgress'>,
-): Promise<Tried> {
+export async function tryModel(file: File, from: Pick<StreamOptions, 'session' | 'settings' | 'lookAhead'>): Promise<Tried> {
   if (file.size > MOST_BYTES) throw new Error(`it is larger than ${MOST_BYTES / 1e9} GB, too much for a browser`);
-  const engine = await load({ ...options, model: file });
+  const engine = await load({ model: file });
   try {
     const stream = await engine.createStream(from);
     await untilItWrites(stream);

@@ -8,7 +8,7 @@ export interface Written {
 
 async function writeStreams({ count, seconds }: { count: number; seconds: number }): Promise<Written> {
   const model = await (await fetch('/models/mini-q8_0.gguf')).blob();
-  const engine = await load({ model, base: new URL('/wasm/', location.href).href });
+  const engine = await load({ model });
   const streams: Written['streams'] = [];
   for (let seed = 1; seed <= count; ++seed) {
     const begun = performance.now();
