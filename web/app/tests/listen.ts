@@ -165,28 +165,39 @@ export function gaps({ peaks, struck }: Heard): Gaps {
   return found;
 }
 
-/** From the nth click to the first sample above silence, in seconds. */
+/** From a moment to the first sample above silence, in seconds. */
 export function soundAfter({ peaks }: Heard, wall: number): number | undefined {
   const first = peaks.find((window) => window.wall >= wall && window.peak > SILENT);
   return first && first.wall - wall;
 }
 
+export interface Played extends Gaps {
+  asked: number;
+  notes: number;
+  underruns: number;
+  longTasks: Heard['longTasks'];
+}
+
 /** Plays for so long and says how it went. */
-export async function playFor(page: AnyPage, seconds: number, what: string): Promise<Heard> {
+export async function playFor(page: AnyPage, asked: number, what: string): Promise<Played> {
   await forgetRecord(page);
   const before = await underruns(page);
-  await pause(seconds);
+  await pause(asked);
   const record = await recorded(page);
-  const found = gaps(record);
-  const lost = (await underruns(page)) - before;
-  console.log(`${what} (${(await meterSays(page)).split(';')[0]}): ${fixed(found.seconds, 0)} s, ${record.struck.length} notes, ${lost} underruns; ` +
-    `longest gap ${fixed(found.gap)} s, longest rest ${fixed(found.rest)} s, longest stall of the audio graph ${fixed(found.stall)} s`);
-  expect(found.seconds).toBeGreaterThan(seconds - 3);
-  expect(record.struck.length).toBeGreaterThan(seconds / 2);
-  expect(lost).toBe(0);
-  expect(found.gap).toBeLessThan(2);
-  expect(found.stall).toBeLessThan(2);
-  return record;
+  const played: Played = {
+    ...gaps(record), asked, notes: record.struck.length, underruns: (await underruns(page)) - before, longTasks: record.longTasks,
+  };
+  console.log(`${what} (${(await meterSays(page)).split(';')[0]}): ${fixed(played.seconds, 0)} s, ${played.notes} notes, ${played.underruns} underruns; ` +
+    `longest gap ${fixed(played.gap)} s, longest rest ${fixed(played.rest)} s, longest stall of the audio graph ${fixed(played.stall)} s`);
+  return played;
+}
+
+export function expectUnbroken({ asked, seconds, notes, underruns, gap, stall }: Played): void {
+  expect(seconds).toBeGreaterThan(asked - 3);
+  expect(notes).toBeGreaterThan(asked / 2);
+  expect(underruns).toBe(0);
+  expect(gap).toBeLessThan(2);
+  expect(stall).toBeLessThan(2);
 }
 
 export function percentile(values: number[], share: number): number {

@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { launch, type PlainHost, SECONDS, untilHeard } from '../browser.ts';
-import { forgetRecord, listenIn, meterSays, openListening, pause, playFor, recorded, scaled, serve } from '../listen.ts';
+import { expectUnbroken, forgetRecord, listenIn, meterSays, openListening, pause, playFor, recorded, scaled, serve } from '../listen.ts';
 
 let browser: Browser;
 let host: PlainHost;
@@ -31,9 +31,11 @@ test('five minutes without a gap, and no task of the page longer than when the e
   const idle = (await recorded(page)).longTasks;
   await page.keyboard.press('Space');
   await untilHeard(page);
-  const playing = (await playFor(page, scaled(300), 'playing')).longTasks;
+  const played = await playFor(page, scaled(300), 'playing');
+  const playing = played.longTasks;
   const longest = (tasks: { ms: number }[]) => Math.max(0, ...tasks.map(({ ms }) => ms));
   console.log(`tasks over 50 ms: ${idle.length} idle, the longest ${longest(idle)} ms; ${playing.length} playing, the longest ${longest(playing)} ms`);
+  expectUnbroken(played);
   expect(longest(playing)).toBeLessThanOrEqual(Math.max(50, longest(idle)));
 });
 
@@ -42,7 +44,7 @@ test('a minute without SharedArrayBuffer, so without threads', async () => {
   const page = await start();
   expect(await page.evaluate(() => 'SharedArrayBuffer' in window)).toBe(false);
   expect(await meterSays(page)).not.toContain('-threads,');
-  await playFor(page, scaled(60), 'one thread');
+  expectUnbroken(await playFor(page, scaled(60), 'one thread'));
 });
 
 test('a minute in a hidden tab', async () => {
@@ -63,7 +65,7 @@ test('a minute in a hidden tab', async () => {
     await expect.poll(async () => (await recorded(page)).peaks.some(({ peak }) => peak > 0.01), { timeout: 60 * SECONDS }).toBe(true);
     await (await other.newPage()).bringToFront();
     expect(await page.evaluate(() => document.visibilityState)).toBe('hidden');
-    await playFor(page, scaled(60), 'hidden');
+    expectUnbroken(await playFor(page, scaled(60), 'hidden'));
     expect(await page.evaluate(() => document.visibilityState)).toBe('hidden');
   } finally {
     await other.close();
