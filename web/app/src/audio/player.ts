@@ -188,7 +188,6 @@ export class Player {
   /** Forgets all notes: other music follows. */
   clear(): void {
     this.pause();
-    this.#scheduler.seek(0, this.#context.currentTime);
     this.notes.apply({ from: 0, notes: [] });
   }
 

@@ -48,6 +48,8 @@ interface Beginning {
   session?: Uint8Array;
   /** Where the music of a session was first generated: what its engine says is where it goes on. */
   start?: number;
+  /** Where a session goes on. */
+  position?: number;
 }
 
 export class Session {
@@ -474,7 +476,8 @@ export class Session {
     this.player.setStrips(this.strips);
     this.prompt = saved.prompt;
     this.player.unlock();
-    await this.#startOver({ session: saved.stream, start: saved.start }, () => saved.position);
+    const { stream: session, start, position } = saved;
+    await this.#startOver({ session, start, position }, () => position);
   }
 
   /** Plays from the beginning, or from elsewhere, known once the music is there. */
@@ -496,6 +499,7 @@ export class Session {
     this.#music = undefined;
     this.saved = undefined;
     this.player.clear();
+    this.player.seek(from.position ?? 0);
     this.selection = undefined;
     this.order = [];
     this.present = [];
