@@ -67,7 +67,7 @@ test('the music goes to the port in time, ends with a pause, and comes back afte
 
   await page.getByLabel('Channels').selectOption({ label: 'All on channel 5' });
   await page.getByLabel('Sound here too').uncheck();
-  await page.locator('body').press('Space');
+  await page.getByRole('button', { name: 'Play', exact: true }).click();
   const from = paused.length;
   await expect.poll(async () => ons((await sent()).slice(from)).length, { timeout: 20 * SECONDS }).toBeGreaterThan(3);
   const onOne = ons((await sent()).slice(from));
