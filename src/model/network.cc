@@ -47,8 +47,8 @@ void Network::Free::operator()(std::byte* p) const {
 // Lays out the weights twice: first to learn how much memory they need, then into it.
 class Network::Loader {
  public:
-  Loader(Network& network, const Checkpoint& checkpoint, const std::function<bool(double)>& progress)
-      : network_(network), checkpoint_(checkpoint), progress_(progress) {}
+  Loader(Network& network, const Checkpoint& checkpoint, const LoadOptions& options)
+      : network_(network), checkpoint_(checkpoint), options_(options) {}
 
   Result<void> load() {
     lay_out();
@@ -78,10 +78,12 @@ class Network::Loader {
   Source open(const std::string& name) {
     const TensorInfo* tensor = checkpoint_.find(name);
     MIDINF_ASSERT(tensor);  // the checkpoint promises a full list
-    const auto stored = tensor->rows > 1 ? checkpoint_.stored(name) : std::nullopt;
+    const bool expand = tensor->rows == 1 || (options_.exact && tensor->dtype == DType::kQ8_0);
+    const auto stored = expand ? std::nullopt : checkpoint_.stored(name);
     Source source{{stored ? tensor->dtype : DType::kF32, nullptr, tensor->rows, tensor->columns}, {}};
     if (measuring()) return source;
-    if (status_ && progress_ && !progress_(static_cast<double>(used_) / static_cast<double>(network_.size_)))
+    if (status_ && options_.progress &&
+        !options_.progress(static_cast<double>(used_) / static_cast<double>(network_.size_)))
       status_ = fail(ErrorCode::kCancelled, "stopped while the weights were loaded");
     if (!status_) return source;
     if (stored) {
@@ -188,20 +190,20 @@ class Network::Loader {
 
   Network& network_;
   const Checkpoint& checkpoint_;
-  const std::function<bool(double)>& progress_;
+  const LoadOptions& options_;
   std::size_t used_ = 0;
   Result<void> status_;
 };
 
 Result<std::shared_ptr<const Network>> Network::load(const Checkpoint& checkpoint, const KernelSet& kernels,
-                                                     const std::function<bool(double)>& progress) {
+                                                     const LoadOptions& options) {
   auto network = std::make_shared<Network>();
   network->config_ = checkpoint.config();
   network->kernels_ = &kernels;
   if (network->config_.width > kMostWidth)
     return fail(ErrorCode::kUnsupported,
                 fmt::format("the network is {} wide; at most {} is supported", network->config_.width, kMostWidth));
-  MIDINF_TRY(Loader(*network, checkpoint, progress).load());
+  MIDINF_TRY(Loader(*network, checkpoint, options).load());
   return network;
 }
 

@@ -43,12 +43,18 @@ class Network {
     std::vector<Share> shares;
   };
 
+  struct LoadOptions {
+    bool exact = false;  ///< quantised weights as float32, and all arithmetic: four times the memory, for measuring
+    std::function<bool(double)> progress;  ///< before each tensor, with the part of all bytes loaded; false stops
+  };
   /// Takes the weights out of `checkpoint`, matrices as they are stored where it can hand out the bytes, as float32
-  /// otherwise; `kernels` as from select_kernels. The checkpoint can be closed afterwards. `progress` is called before
-  /// each tensor with the part of all bytes loaded so far, 0..1; false stops. Errors: kCorrupt from the source,
-  /// kUnsupported for shapes beyond what the kernels take, kOutOfMemory, kCancelled.
+  /// otherwise; `kernels` as from select_kernels. The checkpoint can be closed afterwards. Errors: kCorrupt from the
+  /// source, kUnsupported for shapes beyond what the kernels take, kOutOfMemory, kCancelled.
   static Result<std::shared_ptr<const Network>> load(const Checkpoint& checkpoint, const KernelSet& kernels,
-                                                     const std::function<bool(double)>& progress = {});
+                                                     const LoadOptions& options);
+  static Result<std::shared_ptr<const Network>> load(const Checkpoint& checkpoint, const KernelSet& kernels) {
+    return load(checkpoint, kernels, LoadOptions());
+  }
 
   [[nodiscard]] const Gpt2Config& config() const { return config_; }
   [[nodiscard]] const KernelSet& kernels() const { return *kernels_; }
