@@ -4,13 +4,33 @@
 #include <string>
 #include <vector>
 
+#if defined(MIDINF_ARM64) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 namespace midinf {
 
 extern const KernelSet kPlainKernels;
 extern const KernelSet kAvx2Kernels;
 extern const KernelSet kAvxVnniKernels;
 extern const KernelSet kAvx512VnniKernels;
+extern const KernelSet kNeonKernels;
+extern const KernelSet kNeonDotprodKernels;
 extern const KernelSet kWasmSimd128Kernels;
+
+#ifdef MIDINF_ARM64
+namespace {
+
+bool has_dotprod() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return true;  // Apple's, all since the first Mac with Arm; Windows on Arm wants it too
+#endif
+}
+
+}  // namespace
+#endif
 
 std::span<const KernelSet* const> available_kernels() {
   static const std::vector<const KernelSet*> sets = [] {
@@ -23,6 +43,10 @@ std::span<const KernelSet* const> available_kernels() {
       found.push_back(&kAvx512VnniKernels);
     if (avx2 && __builtin_cpu_supports("avxvnni")) found.push_back(&kAvxVnniKernels);
     if (avx2) found.push_back(&kAvx2Kernels);
+#endif
+#ifdef MIDINF_ARM64
+    if (has_dotprod()) found.push_back(&kNeonDotprodKernels);
+    found.push_back(&kNeonKernels);
 #endif
 #ifdef MIDINF_HAVE_WASM_SIMD128
     found.push_back(&kWasmSimd128Kernels);  // the build says what the browser must have

@@ -18,14 +18,16 @@ namespace midinf {
 /* An Isa has
      kLanes                                   floats of a register
      kTileRegisters, kTileTokens              of the tile of a product with many tokens: as fit into the registers
-     Float, Bytes, Dot                        kLanes floats; 4 · kLanes int8; kLanes sums of products, not yet added up
+     kDotRegisters                            of a product with quantised weights: Dots in the works at once, a token
+     Float, Dot                               kLanes floats; kLanes sums of products, not yet added up
+     Bytes, Four                              4 · kLanes weights; four activations for every lane
      load store splat                         Float from and to memory, from one number
      add sub mul div max min fma round        round: to nearest, ties to even; fma(a, b, c) = a · b + c
      sum largest                              across the lanes
      pow2                                     2^n for whole n
      load_f16 load_bf16 load_i8               kLanes numbers as Float
      store_i8                                 whole numbers -127..127 as int8
-     load_bytes splat_bytes                   4 · kLanes weights; the same four activations for every lane
+     load_bytes splat_four                    from memory
      begin dot end                            a Dot for activations of this sum; plus the four products of each lane;
                                               its value                                                            */
 template <class Isa>
@@ -42,33 +44,38 @@ struct SimdKernels {
   template <int R, int T>
   static void q8_tile(const std::byte* panel, int columns, int first, const ActivationView& x, const float* bias,
                       float* y, int y_stride) {
+    constexpr int kTogether = R < Isa::kDotRegisters ? R : Isa::kDotRegisters;
     const int blocks = columns / kQ8Block, x_blocks = x.stride / kQ8Block;
     Float total[R][T];
     for (int r = 0; r < R; ++r)
       for (int t = 0; t < T; ++t) total[r][t] = Isa::splat(0);
-    const std::byte* block = panel + static_cast<std::ptrdiff_t>(first) * kLanes * 2;
-    for (int b = 0; b < blocks; ++b, block += kQ8BlockBytes * kPanelRows) {
-      const std::byte* weights = block + 2 * kPanelRows + static_cast<std::ptrdiff_t>(first) * kLanes * 2;
-      Dot dots[R][T];
-      for (int t = 0; t < T; ++t) {
-        const Dot begin = Isa::begin(x.sums[t * x_blocks + b]);
-        for (int r = 0; r < R; ++r) dots[r][t] = begin;
-      }
+    const std::byte* scales = panel + static_cast<std::ptrdiff_t>(first) * kLanes * 2;
+    const std::byte* weights = panel + 2 * kPanelRows + static_cast<std::ptrdiff_t>(first) * kLanes * 4;
+    for (int b = 0; b < blocks; ++b) {
 #pragma GCC unroll 8
-      for (int c = 0; c < kQ8Block; c += 4) {
-        typename Isa::Bytes xs[T];
-        for (int t = 0; t < T; ++t) xs[t] = Isa::splat_bytes(x.quantized + t * x.stride + b * kQ8Block + c);
-        for (int r = 0; r < R; ++r) {
-          const auto w = Isa::load_bytes(weights + static_cast<std::ptrdiff_t>(c) * kPanelRows + r * kLanes * 4);
-          for (int t = 0; t < T; ++t) dots[r][t] = Isa::dot(dots[r][t], w, xs[t]);
+      for (int r = 0; r < R; r += kTogether) {
+        Dot dots[kTogether][T];
+        for (int t = 0; t < T; ++t)
+          for (int i = 0; i < kTogether; ++i) dots[i][t] = Isa::begin(x.sums[t * x_blocks + b]);
+#pragma GCC unroll 8
+        for (int c = 0; c < kQ8Block; c += 4) {
+          typename Isa::Four xs[T];
+          for (int t = 0; t < T; ++t) xs[t] = Isa::splat_four(x.quantized + t * x.stride + b * kQ8Block + c);
+          for (int i = 0; i < kTogether; ++i) {
+            const auto w =
+                Isa::load_bytes(weights + static_cast<std::ptrdiff_t>(c) * kPanelRows + (r + i) * kLanes * 4);
+            for (int t = 0; t < T; ++t) dots[i][t] = Isa::dot(dots[i][t], w, xs[t]);
+          }
+        }
+        for (int i = 0; i < kTogether; ++i) {
+          const Float scale = Isa::load_f16(scales + static_cast<std::ptrdiff_t>(r + i) * kLanes * 2);
+          for (int t = 0; t < T; ++t)
+            total[r + i][t] = Isa::fma(Isa::end(dots[i][t]), Isa::mul(scale, Isa::splat(x.scales[t * x_blocks + b])),
+                                       total[r + i][t]);
         }
       }
-      for (int r = 0; r < R; ++r) {
-        const Float scale = Isa::load_f16(block + static_cast<std::ptrdiff_t>(r) * kLanes * 2);
-        for (int t = 0; t < T; ++t)
-          total[r][t] =
-              Isa::fma(Isa::end(dots[r][t]), Isa::mul(scale, Isa::splat(x.scales[t * x_blocks + b])), total[r][t]);
-      }
+      scales += kQ8BlockBytes * kPanelRows;
+      weights += kQ8BlockBytes * kPanelRows;
     }
     put<R, T>(total, first, bias, y, y_stride);
   }

@@ -6,9 +6,10 @@
 #include <cstring>
 
 struct Avx2 {
-  static constexpr int kLanes = 8, kTileRegisters = 1, kTileTokens = 4;
+  static constexpr int kLanes = 8, kTileRegisters = 1, kTileTokens = 4, kDotRegisters = 4;
   using Float = __m256;
   using Bytes = __m256i;
+  using Four = __m256i;
   using Dot = __m256i;
 
   static Float load(const float* at) { return _mm256_loadu_ps(at); }
@@ -52,14 +53,14 @@ struct Avx2 {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(at), _mm_packs_epi16(words, words));
   }
   static Bytes load_bytes(const std::byte* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
-  static Bytes splat_bytes(const std::int8_t* at) {
+  static Four splat_four(const std::int8_t* at) {
     std::int32_t four;
     std::memcpy(&four, at, 4);
     return _mm256_set1_epi32(four);
   }
   static Dot begin(std::int32_t) { return _mm256_setzero_si256(); }
   // The product wants one side unsigned: |w| · (x with w's sign). Two of 127 · 128 fit into 16 bits.
-  static Dot dot(Dot sum, Bytes w, Bytes x) {
+  static Dot dot(Dot sum, Bytes w, Four x) {
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }

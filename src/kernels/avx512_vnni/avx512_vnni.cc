@@ -10,9 +10,10 @@ namespace midinf {
 namespace {
 
 struct Avx512Vnni {
-  static constexpr int kLanes = 16, kTileRegisters = 2, kTileTokens = 6;
+  static constexpr int kLanes = 16, kTileRegisters = 2, kTileTokens = 6, kDotRegisters = 2;
   using Float = __m512;
   using Bytes = __m512i;
+  using Four = __m512i;
   using Dot = __m512i;
 
   static Float load(const float* at) { return _mm512_loadu_ps(at); }
@@ -49,13 +50,13 @@ struct Avx512Vnni {
   static Bytes load_bytes(const std::byte* at) {
     return _mm512_xor_si512(_mm512_loadu_si512(at), _mm512_set1_epi8(static_cast<char>(0x80)));
   }
-  static Bytes splat_bytes(const std::int8_t* at) {
+  static Four splat_four(const std::int8_t* at) {
     std::int32_t four;
     std::memcpy(&four, at, 4);
     return _mm512_set1_epi32(four);
   }
   static Dot begin(std::int32_t sum) { return _mm512_set1_epi32(-128 * sum); }
-  static Dot dot(Dot sum, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(sum, w, x); }
+  static Dot dot(Dot sum, Bytes w, Four x) { return _mm512_dpbusd_epi32(sum, w, x); }
   static Float end(Dot v) { return _mm512_cvtepi32_ps(v); }
 };
 

@@ -13,7 +13,7 @@ struct AvxVnni : Avx2 {
     return _mm256_xor_si256(Avx2::load_bytes(at), _mm256_set1_epi8(static_cast<char>(0x80)));
   }
   static Dot begin(std::int32_t sum) { return _mm256_set1_epi32(-128 * sum); }
-  static Dot dot(Dot sum, Bytes w, Bytes x) { return _mm256_dpbusd_avx_epi32(sum, w, x); }
+  static Dot dot(Dot sum, Bytes w, Four x) { return _mm256_dpbusd_avx_epi32(sum, w, x); }
 };
 
 }  // namespace
