@@ -22,15 +22,16 @@ namespace midinf {
 struct ActivationView {
   const float* values = nullptr;
   const std::int8_t* quantized = nullptr;
-  const float* scales = nullptr;       ///< [tokens, stride / kQ8Block]
-  const std::int32_t* sums = nullptr;  ///< [tokens, stride / kQ8Block]
+  const float* scales = nullptr;       ///< [tokens, stride / kQuantBlock]
+  const std::int32_t* sums = nullptr;  ///< [tokens, stride / kQuantBlock]
   int stride = 0;                      ///< from one token to the next
 
-  /// The columns from `begin` on, a multiple of kQ8Block where they are quantised.
+  /// The columns from `begin` on, a multiple of kQuantBlock where they are quantised.
   [[nodiscard]] ActivationView from(int begin) const {
     ActivationView part = *this;
     if (values != nullptr) part.values += begin;
-    if (quantized != nullptr) part.quantized += begin, part.scales += begin / kQ8Block, part.sums += begin / kQ8Block;
+    if (quantized != nullptr)
+      part.quantized += begin, part.scales += begin / kQuantBlock, part.sums += begin / kQuantBlock;
     return part;
   }
   [[nodiscard]] ActivationView token(int t) const {
@@ -38,8 +39,8 @@ struct ActivationView {
     if (values != nullptr) part.values += static_cast<std::ptrdiff_t>(t) * stride;
     if (quantized != nullptr) {
       part.quantized += static_cast<std::ptrdiff_t>(t) * stride;
-      part.scales += static_cast<std::ptrdiff_t>(t) * (stride / kQ8Block);
-      part.sums += static_cast<std::ptrdiff_t>(t) * (stride / kQ8Block);
+      part.scales += static_cast<std::ptrdiff_t>(t) * (stride / kQuantBlock);
+      part.sums += static_cast<std::ptrdiff_t>(t) * (stride / kQuantBlock);
     }
     return part;
   }
@@ -49,7 +50,7 @@ struct ActivationView {
 struct ValueView {
   const float* values = nullptr;
   const std::int8_t* quantized = nullptr;
-  const float* scales = nullptr;  ///< [positions, stride / kQ8Block]
+  const float* scales = nullptr;  ///< [positions, stride / kQuantBlock]
   int stride = 0;                 ///< from one position to the next
 };
 
@@ -65,7 +66,7 @@ struct KernelSet {
                    float* y, int y_stride);
 
   /// x as int8 with a scale for each 32: q = round(x · 127 / largest of the 32), ties to even; scales = largest / 127;
-  /// sums of the int8. Precondition: count is a multiple of kQ8Block.
+  /// sums of the int8. Precondition: count is a multiple of kQuantBlock.
   void (*quantize)(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums);
 
   /// y = (x - mean) / √(variance + epsilon) · weight + bias; x, y: [width].

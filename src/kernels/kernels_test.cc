@@ -49,8 +49,14 @@ Matrix random_matrix(std::mt19937& random, DType type, int rows, int columns) {
     case DType::kQ8_0:
       for (std::size_t block = 0; block < matrix.bytes.size(); block += kQ8BlockBytes) {
         put16(block, f32_to_f16(0.002F * std::abs(values[block / kQ8BlockBytes] * 10)));
-        for (int i = 0; i < kQ8Block; ++i)
+        for (int i = 0; i < kQuantBlock; ++i)
           matrix.bytes[block + 2 + static_cast<std::size_t>(i)] = static_cast<std::byte>(random() % 255 - 127);
+      }
+      break;
+    case DType::kQ4_0:
+      for (std::size_t block = 0; block < matrix.bytes.size(); block += kQ4BlockBytes) {
+        put16(block, f32_to_f16(0.03F * std::abs(values[block / kQ4BlockBytes] * 10)));
+        for (std::size_t i = 2; i < kQ4BlockBytes; ++i) matrix.bytes[block + i] = static_cast<std::byte>(random());
       }
       break;
   }
@@ -96,8 +102,8 @@ struct Input {
   Input(const KernelSet& set, Floats x, int columns) : values(std::move(x)) {
     view.values = values.data();
     view.stride = columns;
-    if (columns % kQ8Block != 0) return;
-    q.resize(values.size()), scales.resize(values.size() / kQ8Block), sums.resize(scales.size());
+    if (columns % kQuantBlock != 0) return;
+    q.resize(values.size()), scales.resize(values.size() / kQuantBlock), sums.resize(scales.size());
     set.quantize(values.data(), static_cast<int>(values.size()), q.data(), scales.data(), sums.data());
     view.quantized = q.data(), view.scales = scales.data(), view.sums = sums.data();
   }
@@ -110,8 +116,8 @@ double product(const KernelSet& set, const Matrix& w, const Input& x, int row, i
   double sum = 0;
   for (std::size_t c = 0; c < weights.size(); ++c) {
     const std::size_t at = static_cast<std::size_t>(token) * weights.size() + c;
-    const bool rounded = set.quantizes && w.view.type == DType::kQ8_0;
-    sum += double{weights[c]} * (rounded ? double{x.scales[at / kQ8Block]} * x.q[at] : double{x.values[at]});
+    const bool rounded = set.quantizes && is_quantized(w.view.type);
+    sum += double{weights[c]} * (rounded ? double{x.scales[at / kQuantBlock]} * x.q[at] : double{x.values[at]});
   }
   return sum;
 }
@@ -124,7 +130,7 @@ class Kernels : public testing::TestWithParam<const KernelSet*> {
   std::mt19937 random_{seed_};
 };
 
-constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0};
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
 struct Shape {
   int rows, columns, tokens;
 };
@@ -151,7 +157,7 @@ TEST(Panels, HoldTheRowsAndColumnsAskedFor) {
 TEST_P(Kernels, MultiplyAgreesWithDoublePrecision) {
   for (const DType type : kTypes) {
     for (const Shape& shape : kShapes) {
-      for (const int extra : {0, type == DType::kQ8_0 ? 0 : 5}) {
+      for (const int extra : {0, is_quantized(type) ? 0 : 5}) {
         const int columns = shape.columns + extra;
         const Matrix w = random_matrix(random_, type, shape.rows, columns);
         const Packed panels = packed(w);
@@ -176,17 +182,23 @@ TEST_P(Kernels, MultiplyAgreesWithDoublePrecision) {
 }
 
 TEST_P(Kernels, MultiplySurvivesTheLargestWeightsAndActivations) {
-  Matrix w = random_matrix(random_, DType::kQ8_0, 32, 64);
-  for (std::size_t i = 0; i < w.bytes.size(); ++i)
-    if (i % kQ8BlockBytes >= 2) w.bytes[i] = static_cast<std::byte>(i / kQ8BlockBytes % 2 == 0 ? 127 : -128);
-  for (const float value : {3.0F, -3.0F}) {
-    const Input x(set(), Floats(64, value), 64);
-    const Packed panels = packed(w);
-    Floats y(32);
-    set().multiply(panels.view, {0, 1}, nullptr, x.view, 1, y.data(), 32);
-    for (int r = 0; r < 32; ++r) {
-      const double expected = product(set(), w, x, r, 0);
-      EXPECT_NEAR(y[static_cast<std::size_t>(r)], expected, 1e-5 * std::max(1.0, std::abs(expected)));
+  for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
+    Matrix w = random_matrix(random_, type, 32, 64);
+    const std::size_t block = row_bytes(type, kQuantBlock);
+    for (std::size_t i = 0; i < w.bytes.size(); ++i) {
+      const bool highest = i / block % 2 == 0;
+      if (i % block >= 2)
+        w.bytes[i] = static_cast<std::byte>(type == DType::kQ8_0 ? (highest ? 127 : -127) : (highest ? 255 : 0));
+    }
+    for (const float value : {3.0F, -3.0F}) {
+      const Input x(set(), Floats(64, value), 64);
+      const Packed panels = packed(w);
+      Floats y(32);
+      set().multiply(panels.view, {0, 1}, nullptr, x.view, 1, y.data(), 32);
+      for (int r = 0; r < 32; ++r) {
+        const double expected = product(set(), w, x, r, 0);
+        EXPECT_NEAR(y[static_cast<std::size_t>(r)], expected, 1e-5 * std::max(1.0, std::abs(expected)));
+      }
     }
   }
 }
@@ -260,7 +272,7 @@ TEST_P(Kernels, SoftmaxAgreesWithDoublePrecision) {
 TEST_P(Kernels, MixAgreesWithPlain) {
   for (const int columns : {16, 20, 64, 80}) {
     for (const int positions : {1, 2, 9, 500}) {
-      const int stride = (columns + kQ8Block - 1) / kQ8Block * kQ8Block;
+      const int stride = (columns + kQuantBlock - 1) / kQuantBlock * kQuantBlock;
       const Floats weights = random_floats(random_, static_cast<std::size_t>(positions));
       const Input values(set(), random_floats(random_, static_cast<std::size_t>(positions) * stride), stride);
       for (const bool quantized : {false, true}) {

@@ -1,10 +1,10 @@
 // Weights as the kernels stream them: panels of 32 rows, in which what one register holds stands side by side, so that
 // a matrix-vector product reads memory from end to end. Read next: kernels.h; simd.h, which reads them.
 //
-// A panel of float32, float16 or bfloat16 holds, column after column, the 32 numbers of its rows. A panel of Q8_0
-// holds blocks of 32 columns: 32 float16 scales, then eight times four columns of 32 rows, the four int8 of a row
-// together: one instruction multiplies them by the same four activations for as many rows as a register has lanes.
-// Rows behind the last are zeros.
+// A panel of float32, float16 or bfloat16 holds, column after column, the 32 numbers of its rows. A panel of a
+// quantised type holds blocks of 32 columns: 32 float16 scales, then, four bytes of a row together, the first four of
+// all 32 rows, the next four, and so on: one instruction multiplies them by the same four activations for as many rows
+// as a register has lanes. Rows behind the last are zeros.
 #pragma once
 
 #include <cstddef>
@@ -43,20 +43,21 @@ struct PanelMatrix {
 };
 
 /// The given rows, in this order, and columns of `from` as panels at `to`, which has room for the result's bytes().
-/// Precondition: columns begin and end at multiples of kQ8Block where the type is Q8_0.
+/// Precondition: columns begin and end at multiples of kQuantBlock where the type is quantised.
 PanelMatrix pack(const MatrixView& from, std::span<const int> rows, IndexRange columns, std::byte* to);
 
 /// Row `r` as float32. out: [columns].
 void read_row(const MatrixView& w, int r, std::span<float> out);
 void read_row(const PanelMatrix& w, int r, std::span<float> out);
 
-/// Where in a Q8_0 panel the four weights of a row begin that hold `column`; and its scale.
-constexpr std::size_t q8_weights_at(int row, int column) {
-  const int block = column / kQ8Block, four = column % kQ8Block / 4;
-  return static_cast<std::size_t>(block * kQ8BlockBytes * kPanelRows + 2 * kPanelRows + (four * kPanelRows + row) * 4);
+/// Where in a panel of a quantised type the scale of a row for `column` stands, and byte `byte`, a multiple of four, of
+/// the block that it is in.
+constexpr std::size_t scale_at(DType type, int row, int column) {
+  return kPanelRows * row_bytes(type, column / kQuantBlock * kQuantBlock) + static_cast<std::size_t>(2 * row);
 }
-constexpr std::size_t q8_scale_at(int row, int column) {
-  return static_cast<std::size_t>(column / kQ8Block * kQ8BlockBytes * kPanelRows + 2 * row);
+constexpr std::size_t bytes_at(DType type, int row, int column, int byte) {
+  return kPanelRows * row_bytes(type, column / kQuantBlock * kQuantBlock) +
+         static_cast<std::size_t>(2 * kPanelRows + byte * kPanelRows + 4 * row);
 }
 
 }  // namespace midinf

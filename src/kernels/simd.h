@@ -27,44 +27,58 @@ namespace midinf {
      pow2                                     2^n for whole n
      load_f16 load_bf16 load_i8               kLanes numbers as Float
      store_i8                                 whole numbers -127..127 as int8
-     load_bytes splat_four                    from memory
-     begin dot end                            a Dot for activations of this sum; plus the four products of each lane;
-                                              its value                                                            */
+     load_bytes load_halves splat_four        from memory; load_halves: both halves of 4 · kLanes bytes, each 0..15
+     begin dot dot_small end                  a Dot that comes to this sum; plus the four products of each lane, in
+                                              dot_small of weights 0..15; its value
+     kOffset                                  what load_bytes adds to the weights                                  */
 template <class Isa>
 struct SimdKernels {
   using Float = typename Isa::Float;
   using Dot = typename Isa::Dot;
   static constexpr int kLanes = Isa::kLanes;
   static constexpr int kRegisters = kPanelRows / kLanes;  // of a panel's rows
-  static_assert(kRegisters % Isa::kTileRegisters == 0 && kQ8Block % kLanes == 0);
+  static_assert(kRegisters % Isa::kTileRegisters == 0 && kQuantBlock % kLanes == 0);
 
   // ---- products
 
   // Registers first … first + R - 1 of a panel's rows, T tokens.
-  template <int R, int T>
-  static void q8_tile(const std::byte* panel, int columns, int first, const ActivationView& x, const float* bias,
-                      float* y, int y_stride) {
+  template <DType kType, int R, int T>
+  static void quantized_tile(const std::byte* panel, int columns, int first, const ActivationView& x, const float* bias,
+                             float* y, int y_stride) {
     constexpr int kTogether = R < Isa::kDotRegisters ? R : Isa::kDotRegisters;
-    const int blocks = columns / kQ8Block, x_blocks = x.stride / kQ8Block;
+    constexpr int kBytes = kType == DType::kQ8_0 ? kQuantBlock : kQuantBlock / 2;  // of a row's block
+    constexpr int kOffset = kType == DType::kQ8_0 ? Isa::kOffset : 8;              // what weights have too much
+    constexpr std::ptrdiff_t kBlockBytes = (2 + kBytes) * kPanelRows;
+    const int blocks = columns / kQuantBlock, x_blocks = x.stride / kQuantBlock;
     Float total[R][T];
     for (int r = 0; r < R; ++r)
       for (int t = 0; t < T; ++t) total[r][t] = Isa::splat(0);
     const std::byte* scales = panel + static_cast<std::ptrdiff_t>(first) * kLanes * 2;
     const std::byte* weights = panel + 2 * kPanelRows + static_cast<std::ptrdiff_t>(first) * kLanes * 4;
-    for (int b = 0; b < blocks; ++b) {
+    for (int b = 0; b < blocks; ++b, scales += kBlockBytes, weights += kBlockBytes) {
+      const std::int8_t* xs = x.quantized + b * kQuantBlock;
 #pragma GCC unroll 8
       for (int r = 0; r < R; r += kTogether) {
         Dot dots[kTogether][T];
         for (int t = 0; t < T; ++t)
-          for (int i = 0; i < kTogether; ++i) dots[i][t] = Isa::begin(x.sums[t * x_blocks + b]);
+          for (int i = 0; i < kTogether; ++i) dots[i][t] = Isa::begin(-kOffset * x.sums[t * x_blocks + b]);
 #pragma GCC unroll 8
-        for (int c = 0; c < kQ8Block; c += 4) {
-          typename Isa::Four xs[T];
-          for (int t = 0; t < T; ++t) xs[t] = Isa::splat_four(x.quantized + t * x.stride + b * kQ8Block + c);
+        for (int c = 0; c < kBytes; c += 4) {
+          typename Isa::Four low[T], high[T];
+          for (int t = 0; t < T; ++t) {
+            low[t] = Isa::splat_four(xs + t * x.stride + c);
+            if constexpr (kType == DType::kQ4_0) high[t] = Isa::splat_four(xs + t * x.stride + kQuantBlock / 2 + c);
+          }
           for (int i = 0; i < kTogether; ++i) {
-            const auto w =
-                Isa::load_bytes(weights + static_cast<std::ptrdiff_t>(c) * kPanelRows + (r + i) * kLanes * 4);
-            for (int t = 0; t < T; ++t) dots[i][t] = Isa::dot(dots[i][t], w, xs[t]);
+            const std::byte* at = weights + static_cast<std::ptrdiff_t>(c) * kPanelRows + (r + i) * kLanes * 4;
+            if constexpr (kType == DType::kQ8_0) {
+              const auto w = Isa::load_bytes(at);
+              for (int t = 0; t < T; ++t) dots[i][t] = Isa::dot(dots[i][t], w, low[t]);
+            } else {
+              const auto w = Isa::load_halves(at);
+              for (int t = 0; t < T; ++t) dots[i][t] = Isa::dot_small(dots[i][t], w.low, low[t]);
+              for (int t = 0; t < T; ++t) dots[i][t] = Isa::dot_small(dots[i][t], w.high, high[t]);
+            }
           }
         }
         for (int i = 0; i < kTogether; ++i) {
@@ -74,8 +88,6 @@ struct SimdKernels {
                                        total[r + i][t]);
         }
       }
-      scales += kQ8BlockBytes * kPanelRows;
-      weights += kQ8BlockBytes * kPanelRows;
     }
     put<R, T>(total, first, bias, y, y_stride);
   }
@@ -120,8 +132,8 @@ struct SimdKernels {
   static void tile(const std::byte* panel, int columns, const ActivationView& x, const float* bias, float* y,
                    int y_stride) {
     for (int first = 0; first < kRegisters; first += R) {
-      if constexpr (kType == DType::kQ8_0)
-        q8_tile<R, T>(panel, columns, first, x, bias, y, y_stride);
+      if constexpr (is_quantized(kType))
+        quantized_tile<kType, R, T>(panel, columns, first, x, bias, y, y_stride);
       else
         float_tile<kType, R, T>(panel, columns, first, x, bias, y, y_stride);
     }
@@ -155,18 +167,20 @@ struct SimdKernels {
         return multiply_as<DType::kBF16>(w, panels, bias, x, tokens, y, y_stride);
       case DType::kQ8_0:
         return multiply_as<DType::kQ8_0>(w, panels, bias, x, tokens, y, y_stride);
+      case DType::kQ4_0:
+        return multiply_as<DType::kQ4_0>(w, panels, bias, x, tokens, y, y_stride);
     }
   }
 
   static void quantize(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums) {
-    for (int b = 0; b < count / kQ8Block; ++b, x += kQ8Block, q += kQ8Block) {
+    for (int b = 0; b < count / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
       Float most = Isa::splat(0);
-      for (int i = 0; i < kQ8Block; i += kLanes)
+      for (int i = 0; i < kQuantBlock; i += kLanes)
         most = Isa::max(most, Isa::max(Isa::load(x + i), Isa::sub(Isa::splat(0), Isa::load(x + i))));
       const float largest = Isa::largest(most);
       const Float inverse = Isa::splat(largest > 0 ? 127.0F / largest : 0.0F);
       Float sum = Isa::splat(0);
-      for (int i = 0; i < kQ8Block; i += kLanes) {
+      for (int i = 0; i < kQuantBlock; i += kLanes) {
         const Float rounded = Isa::round(Isa::mul(Isa::load(x + i), inverse));
         sum = Isa::add(sum, rounded);  // exact: small whole numbers
         Isa::store_i8(q + i, rounded);
@@ -278,14 +292,14 @@ struct SimdKernels {
   static void mix_columns(const ValueView& v, std::span<const float> weights, float factor, int c, float* out) {
     Float total[L];
     for (int l = 0; l < L; ++l) total[l] = Isa::splat(0);
-    const int blocks = v.stride / kQ8Block;
+    const int blocks = v.stride / kQuantBlock;
     for (int p = 0; p < static_cast<int>(weights.size()); ++p) {
       const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(p) * v.stride + c;
       for (int l = 0; l < L; ++l) {
         if (v.quantized == nullptr) {
           total[l] = Isa::fma(Isa::splat(weights.data()[p]), Isa::load(v.values + at + l * kLanes), total[l]);
         } else {
-          const float scale = weights.data()[p] * v.scales[p * blocks + (c + l * kLanes) / kQ8Block];
+          const float scale = weights.data()[p] * v.scales[p * blocks + (c + l * kLanes) / kQuantBlock];
           total[l] = Isa::fma(Isa::splat(scale), Isa::load_i8(v.quantized + at + l * kLanes), total[l]);
         }
       }
@@ -308,7 +322,7 @@ struct SimdKernels {
         const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(p) * values.stride + c;
         total += values.quantized == nullptr
                      ? weights.data()[p] * values.values[at]
-                     : weights.data()[p] * values.scales[at / kQ8Block] * static_cast<float>(values.quantized[at]);
+                     : weights.data()[p] * values.scales[at / kQuantBlock] * static_cast<float>(values.quantized[at]);
       }
       out.data()[c] = total * factor;
     }

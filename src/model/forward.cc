@@ -51,8 +51,8 @@ void Decoder::Activations::resize(int tokens, int width, bool quantizes) {
   columns = width;
   const auto count = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(width);
   values.resize(count);
-  const std::size_t rounded = quantizes && width % kQ8Block == 0 ? count : 0;
-  quantized.resize(rounded), scales.resize(rounded / kQ8Block), sums.resize(rounded / kQ8Block);
+  const std::size_t rounded = quantizes && width % kQuantBlock == 0 ? count : 0;
+  quantized.resize(rounded), scales.resize(rounded / kQuantBlock), sums.resize(rounded / kQuantBlock);
 }
 
 std::span<float> Decoder::Activations::row(int token) {
@@ -63,7 +63,8 @@ std::span<float> Decoder::Activations::row(int token) {
 void Decoder::Activations::quantize(const KernelSet& kernels, IndexRange tokens) {
   if (quantized.empty()) return;
   const auto at = static_cast<std::size_t>(tokens.begin) * static_cast<std::size_t>(columns);
-  kernels.quantize(&values[at], tokens.size() * columns, &quantized[at], &scales[at / kQ8Block], &sums[at / kQ8Block]);
+  kernels.quantize(&values[at], tokens.size() * columns, &quantized[at], &scales[at / kQuantBlock],
+                   &sums[at / kQuantBlock]);
 }
 
 ActivationView Decoder::Activations::view() const {

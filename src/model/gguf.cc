@@ -200,8 +200,8 @@ Result<TableEntry> read_entry(ByteCursor& cursor, std::uint64_t file_size) {
   const auto elements = element_count(entry.tensor.dimensions, file_size);
   if (!elements || columns > std::numeric_limits<int>::max())
     return corrupt(fmt::format("shape {} does not fit into the file", shape_text(entry.tensor.dimensions)), place);
-  if (entry.tensor.dtype == DType::kQ8_0 && columns % kQ8Block != 0)
-    return corrupt(fmt::format("rows of {} numbers cannot be q8_0, whose blocks hold {}", columns, kQ8Block), place);
+  if (entry.tensor.dtype == DType::kQ8_0 && columns % kQuantBlock != 0)
+    return corrupt(fmt::format("rows of {} numbers cannot be q8_0, whose blocks hold {}", columns, kQuantBlock), place);
   entry.size = *elements / columns * row_bytes(entry.tensor.dtype, static_cast<int>(columns));
   return entry;
 }

@@ -13,7 +13,7 @@ KvCache::KvCache(const Gpt2Config& config, bool quantized)
       heads_(config.heads),
       head_width_(config.head_width()),
       context_(config.context),
-      quantized_(quantized && config.head_width() % kQ8Block == 0) {
+      quantized_(quantized && config.head_width() % kQuantBlock == 0) {
   key_bytes_ = PanelMatrix{quantized_ ? DType::kQ8_0 : DType::kF32, nullptr, context_, head_width_}.bytes();
   ids_.reserve(static_cast<std::size_t>(context_));
 }
@@ -30,7 +30,7 @@ void KvCache::append(std::span<const TokenId> ids) {
     const std::size_t numbers = all * static_cast<std::size_t>(context_) * static_cast<std::size_t>(head_width_);
     keys_.resize(all * key_bytes_);
     if (quantized_)
-      quantized_values_.resize(numbers), scales_.resize(numbers / kQ8Block);
+      quantized_values_.resize(numbers), scales_.resize(numbers / kQuantBlock);
     else
       values_.resize(numbers);
   }
@@ -45,7 +45,7 @@ ValueView KvCache::values(int layer, int head) const {
   const std::size_t at =
       head_index(layer, head) * static_cast<std::size_t>(context_) * static_cast<std::size_t>(head_width_);
   if (!quantized_) return {.values = &values_[at], .stride = head_width_};
-  return {.quantized = &quantized_values_[at], .scales = &scales_[at / kQ8Block], .stride = head_width_};
+  return {.quantized = &quantized_values_[at], .scales = &scales_[at / kQuantBlock], .stride = head_width_};
 }
 
 void KvCache::put(int layer, int head, int position, const KernelSet& kernels, const float* key, const float* value) {
@@ -61,17 +61,17 @@ void KvCache::put(int layer, int head, int position, const KernelSet& kernels, c
     std::memcpy(&values_[at], value, static_cast<std::size_t>(head_width_) * sizeof(float));
     return;
   }
-  for (int c = 0; c < head_width_; c += kQ8Block) {
-    std::array<std::int8_t, kQ8Block> q;
+  for (int c = 0; c < head_width_; c += kQuantBlock) {
+    std::array<std::int8_t, kQuantBlock> q;
     float scale;
     std::int32_t sum;
-    kernels.quantize(key + c, kQ8Block, q.data(), &scale, &sum);
+    kernels.quantize(key + c, kQuantBlock, q.data(), &scale, &sum);
     const std::uint16_t half = f32_to_f16(scale);
-    std::memcpy(panel + q8_scale_at(row, c), &half, 2);
-    for (int i = 0; i < kQ8Block; i += 4)
-      std::memcpy(panel + q8_weights_at(row, c + i), &q[static_cast<std::size_t>(i)], 4);
-    kernels.quantize(value + c, kQ8Block, &quantized_values_[at + static_cast<std::size_t>(c)],
-                     &scales_[(at + static_cast<std::size_t>(c)) / kQ8Block], &sum);
+    std::memcpy(panel + scale_at(DType::kQ8_0, row, c), &half, 2);
+    for (int i = 0; i < kQuantBlock; i += 4)
+      std::memcpy(panel + bytes_at(DType::kQ8_0, row, c, i), &q[static_cast<std::size_t>(i)], 4);
+    kernels.quantize(value + c, kQuantBlock, &quantized_values_[at + static_cast<std::size_t>(c)],
+                     &scales_[(at + static_cast<std::size_t>(c)) / kQuantBlock], &sum);
   }
 }
 

@@ -49,7 +49,7 @@ class KvCache {
   std::vector<std::byte> keys_;
   std::vector<float> values_;                  // [context, head_width], or
   std::vector<std::int8_t> quantized_values_;  // [context, head_width]
-  std::vector<float> scales_;                  // [context, head_width / kQ8Block]
+  std::vector<float> scales_;                  // [context, head_width / kQuantBlock]
 };
 
 }  // namespace midinf

@@ -78,7 +78,7 @@ class Network::Loader {
   Source open(const std::string& name) {
     const TensorInfo* tensor = checkpoint_.find(name);
     MIDINF_ASSERT(tensor);  // the checkpoint promises a full list
-    const bool expand = tensor->rows == 1 || (options_.exact && tensor->dtype == DType::kQ8_0);
+    const bool expand = tensor->rows == 1 || (options_.exact && is_quantized(tensor->dtype));
     const auto stored = expand ? std::nullopt : checkpoint_.stored(name);
     Source source{{stored ? tensor->dtype : DType::kF32, nullptr, tensor->rows, tensor->columns}, {}};
     if (measuring()) return source;
@@ -107,7 +107,7 @@ class Network::Loader {
 
   PanelMatrix panels(const Source& source, std::span<const int> rows, IndexRange columns) {
     const PanelMatrix packed{source.view.type, nullptr, static_cast<int>(rows.size()), columns.size()};
-    if (packed.type == DType::kQ8_0 && network_.kernels_->quantizes) network_.quantizes_ = true;
+    if (is_quantized(packed.type) && network_.kernels_->quantizes) network_.quantizes_ = true;
     std::byte* to = place(packed.bytes());
     return measuring() || !status_ ? packed : pack(source.view, rows, columns, to);
   }
@@ -133,8 +133,8 @@ class Network::Loader {
     for (int count = std::min(kMostShares, shape.heads); count > 1; --count) {
       bool fits = true;
       for (int s = 0; s < count; ++s)
-        fits = fits && share(shape.heads, 1, s, count).begin * shape.head_width() % kQ8Block == 0;
-      if (fits || type != DType::kQ8_0) return count;
+        fits = fits && share(shape.heads, 1, s, count).begin * shape.head_width() % kQuantBlock == 0;
+      if (fits || !is_quantized(type)) return count;
     }
     return 1;
   }
@@ -162,7 +162,7 @@ class Network::Loader {
     const Source down = open(block + "ffn_down.weight"), down_bias = open(block + "ffn_down.bias");
     for (int s = 0; s < count; ++s) {
       Share& mine = layer.shares[static_cast<std::size_t>(s)];
-      mine.hidden = share(shape.mlp_width(), kQ8Block, s, count);
+      mine.hidden = share(shape.mlp_width(), kQuantBlock, s, count);
       const auto hidden = all_rows(mine.hidden);
       mine.mlp_up = panels(up, hidden, {0, shape.width});
       mine.mlp_up_bias = bias(up_bias, hidden);

@@ -61,7 +61,7 @@ bool encode_block(std::span<const float> x, std::byte*& at) {
 
 Result<std::vector<std::byte>> encode(DType dtype, std::span<const float> values, int columns) {
   MIDINF_ASSERT(columns > 0 && values.size() % static_cast<std::size_t>(columns) == 0);
-  MIDINF_ASSERT(dtype != DType::kQ8_0 || columns % kQ8Block == 0);
+  MIDINF_ASSERT(dtype != DType::kQ8_0 || columns % kQuantBlock == 0);
   for (std::size_t i = 0; i < values.size(); ++i)
     if (!std::isfinite(values[i])) return bad_value(i, columns, values[i], "is not a number to compute with");
 
@@ -70,8 +70,8 @@ Result<std::vector<std::byte>> encode(DType dtype, std::span<const float> values
   if (dtype == DType::kF32) {
     std::memcpy(at, values.data(), bytes.size());
   } else if (dtype == DType::kQ8_0) {
-    for (std::size_t i = 0; i < values.size(); i += kQ8Block)
-      if (!encode_block(values.subspan(i, kQ8Block), at))
+    for (std::size_t i = 0; i < values.size(); i += kQuantBlock)
+      if (!encode_block(values.subspan(i, kQuantBlock), at))
         return bad_value(i, columns, values[i], "lies in a block too large for q8_0");
   } else {
     const bool f16 = dtype == DType::kF16;
@@ -92,13 +92,13 @@ void decode(DType dtype, std::span<const std::byte> bytes, std::span<float> out)
     return;
   }
   if (dtype == DType::kQ8_0) {
-    MIDINF_ASSERT(out.size() % kQ8Block == 0 && bytes.size() == out.size() / kQ8Block * kQ8BlockBytes);
+    MIDINF_ASSERT(out.size() % kQuantBlock == 0 && bytes.size() == out.size() / kQuantBlock * kQ8BlockBytes);
     const std::byte* at = bytes.data();
-    for (std::size_t block = 0; block < out.size(); block += kQ8Block) {
+    for (std::size_t block = 0; block < out.size(); block += kQuantBlock) {
       std::uint16_t half = 0;
       std::memcpy(&half, at, sizeof half);
       const float scale = f16_to_f32(half);
-      for (std::size_t i = 0; i < kQ8Block; ++i)
+      for (std::size_t i = 0; i < kQuantBlock; ++i)
         out[block + i] = scale * static_cast<float>(static_cast<std::int8_t>(at[sizeof half + i]));
       at += kQ8BlockBytes;
     }

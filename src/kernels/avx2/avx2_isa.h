@@ -58,11 +58,22 @@ struct Avx2 {
     std::memcpy(&four, at, 4);
     return _mm256_set1_epi32(four);
   }
-  static Dot begin(std::int32_t) { return _mm256_setzero_si256(); }
+  struct Halves {
+    Bytes low, high;
+  };
+  static Halves load_halves(const std::byte* at) {
+    const __m256i bytes = load_bytes(at), half = _mm256_set1_epi8(15);
+    return {_mm256_and_si256(bytes, half), _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half)};
+  }
+  static constexpr int kOffset = 0;
+  static Dot begin(std::int32_t sum) { return _mm256_set1_epi32(sum); }
   // The product wants one side unsigned: |w| · (x with w's sign). Two of 127 · 128 fit into 16 bits.
   static Dot dot(Dot sum, Bytes w, Four x) {
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  static Dot dot_small(Dot sum, Bytes w, Four x) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
   }
   static Float end(Dot v) { return _mm256_cvtepi32_ps(v); }
 };

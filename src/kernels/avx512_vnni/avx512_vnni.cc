@@ -46,7 +46,8 @@ struct Avx512Vnni {
   static void store_i8(std::int8_t* at, Float v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
   }
-  // The product wants the weights unsigned: 128 too much, which the sum of the activations takes back.
+  // The product wants the weights unsigned.
+  static constexpr int kOffset = 128;
   static Bytes load_bytes(const std::byte* at) {
     return _mm512_xor_si512(_mm512_loadu_si512(at), _mm512_set1_epi8(static_cast<char>(0x80)));
   }
@@ -55,8 +56,16 @@ struct Avx512Vnni {
     std::memcpy(&four, at, 4);
     return _mm512_set1_epi32(four);
   }
-  static Dot begin(std::int32_t sum) { return _mm512_set1_epi32(-128 * sum); }
+  struct Halves {
+    Bytes low, high;
+  };
+  static Halves load_halves(const std::byte* at) {
+    const __m512i bytes = _mm512_loadu_si512(at), half = _mm512_set1_epi8(15);
+    return {_mm512_and_si512(bytes, half), _mm512_and_si512(_mm512_srli_epi16(bytes, 4), half)};
+  }
+  static Dot begin(std::int32_t sum) { return _mm512_set1_epi32(sum); }
   static Dot dot(Dot sum, Bytes w, Four x) { return _mm512_dpbusd_epi32(sum, w, x); }
+  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
   static Float end(Dot v) { return _mm512_cvtepi32_ps(v); }
 };
 

@@ -8,12 +8,13 @@ namespace {
 #include "kernels/avx2/avx2_isa.h"
 
 struct AvxVnni : Avx2 {
-  // The product wants the weights unsigned: 128 too much, which the sum of the activations takes back.
+  // The product wants the weights unsigned.
+  static constexpr int kOffset = 128;
   static Bytes load_bytes(const std::byte* at) {
     return _mm256_xor_si256(Avx2::load_bytes(at), _mm256_set1_epi8(static_cast<char>(0x80)));
   }
-  static Dot begin(std::int32_t sum) { return _mm256_set1_epi32(-128 * sum); }
   static Dot dot(Dot sum, Bytes w, Four x) { return _mm256_dpbusd_avx_epi32(sum, w, x); }
+  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
 };
 
 }  // namespace

@@ -9,8 +9,9 @@ namespace {
 struct NeonDotprod : Neon {
   static constexpr int kTileRegisters = 4, kTileTokens = 3, kDotRegisters = 8;
   using Dot = int32x4_t;
-  static Dot begin(std::int32_t) { return vdupq_n_s32(0); }
+  static Dot begin(std::int32_t sum) { return vdupq_n_s32(sum); }
   static Dot dot(Dot sum, Bytes w, Four x) { return vdotq_s32(sum, w, x); }
+  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
   static Float end(Dot v) { return vcvtq_f32_s32(v); }
 };
 

@@ -54,9 +54,21 @@ struct Neon {
     std::memcpy(&four, at, 4);
     return vreinterpretq_s8_s32(vdupq_n_s32(four));
   }
-  static Dot begin(std::int32_t) { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+  struct Halves {
+    Bytes low, high;
+  };
+  static Halves load_halves(const std::byte* at) {
+    const uint8x16_t bytes = vld1q_u8(reinterpret_cast<const std::uint8_t*>(at));
+    return {vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15))), vreinterpretq_s8_u8(vshrq_n_u8(bytes, 4))};
+  }
+  static constexpr int kOffset = 0;
+  static Dot begin(std::int32_t sum) {
+    const int32x4_t first = vsetq_lane_s32(sum, vsetq_lane_s32(sum, vdupq_n_s32(0), 0), 2);
+    return {first, first};
+  }
   static Dot dot(Dot sum, Bytes w, Four x) {
     return {vpadalq_s16(sum.low, vmull_s8(vget_low_s8(w), vget_low_s8(x))), vpadalq_s16(sum.high, vmull_high_s8(w, x))};
   }
+  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
   static Float end(Dot v) { return vcvtq_f32_s32(vpaddq_s32(v.low, v.high)); }
 };

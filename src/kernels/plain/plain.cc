@@ -37,13 +37,13 @@ void multiply(const PanelMatrix& w, IndexRange panels, const float* bias, const 
 }
 
 void quantize(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums) {
-  for (int b = 0; b < count / kQ8Block; ++b, x += kQ8Block, q += kQ8Block) {
+  for (int b = 0; b < count / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
     float largest = 0;
-    for (int i = 0; i < kQ8Block; ++i) largest = std::max(largest, std::abs(x[i]));
+    for (int i = 0; i < kQuantBlock; ++i) largest = std::max(largest, std::abs(x[i]));
     const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
     scales[b] = largest / 127.0F;
     sums[b] = 0;
-    for (int i = 0; i < kQ8Block; ++i) sums[b] += q[i] = static_cast<std::int8_t>(std::lrint(x[i] * inverse));
+    for (int i = 0; i < kQuantBlock; ++i) sums[b] += q[i] = static_cast<std::int8_t>(std::lrint(x[i] * inverse));
   }
 }
 
@@ -77,7 +77,7 @@ void mix(const ValueView& values, std::span<const float> weights, float factor, 
   for (std::size_t p = 0; p < weights.size(); ++p)
     for (std::size_t c = 0; c < out.size(); ++c)
       out[c] += values.quantized == nullptr ? weights[p] * values.values[p * stride + c]
-                                            : weights[p] * values.scales[(p * stride + c) / kQ8Block] *
+                                            : weights[p] * values.scales[(p * stride + c) / kQuantBlock] *
                                                   static_cast<float>(values.quantized[p * stride + c]);
   for (float& value : out) value *= factor;
 }
