@@ -53,7 +53,7 @@ TEST_P(Forward, AgreesWithTheReferenceOnEveryKernelSet) {
     auto plain = *ReferenceNetwork::load(checkpoint_);
     for (const bool exact : {true, false}) {
       const auto fast = decoder(2, kernels, exact);
-      const bool rounds = GetParam() == DType::kQ8_0 && kernels->quantizes && !exact;
+      const bool rounds = is_quantized(GetParam()) && kernels->quantizes && !exact;
       const auto ids = random_ids(random_, 300);
       for (const int length : {1, 2, 31, 300}) {
         const auto context = std::span(ids).first(static_cast<std::size_t>(length));
@@ -163,7 +163,7 @@ TEST_P(Forward, TheWholeContextCanBeRead) {
   EXPECT_EQ(one->logits(ids, rows_).size(), static_cast<std::size_t>(rows_.size()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, Forward, testing::Values(DType::kF32, DType::kQ8_0),
+INSTANTIATE_TEST_SUITE_P(Types, Forward, testing::Values(DType::kF32, DType::kQ8_0, DType::kQ4_0),
                          [](const auto& type) { return std::string(dtype_name(type.param)); });
 
 }  // namespace
