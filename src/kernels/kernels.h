@@ -65,8 +65,8 @@ struct KernelSet {
   void (*multiply)(const PanelMatrix& w, IndexRange panels, const float* bias, const ActivationView& x, int tokens,
                    float* y, int y_stride);
 
-  /// x as int8 with a scale for each 32: q = round(x · 127 / largest of the 32), ties to even; scales = largest / 127;
-  /// sums of the int8. Precondition: count is a multiple of kQuantBlock.
+  /// x as int8 with a scale for each 32: q = round(x · 127 / largest of the 32), ties to even; scales = largest / 127,
+  /// no number where one of the 32 is not finite; sums of the int8. Precondition: count is a multiple of kQuantBlock.
   void (*quantize)(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums);
 
   /// y = (x - mean) / √(variance + epsilon) · weight + bias; x, y: [width].

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -228,6 +229,20 @@ TEST_P(Kernels, QuantizeAgreesWithPlain) {
   EXPECT_EQ(got.q, expected.q) << "seed " << seed_;
   EXPECT_EQ(got.scales, expected.scales);
   EXPECT_EQ(got.sums, expected.sums);
+}
+
+TEST_P(Kernels, WhatIsNotFiniteIsNotLostByRounding) {
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    for (const std::size_t at : {0U, 17U, 31U}) {
+      Floats x = random_floats(random_, 32);
+      x[at] = bad;
+      std::array<std::int8_t, 32> q;
+      float scale = 0;
+      std::int32_t sum = 0;
+      set().quantize(x.data(), 32, q.data(), &scale, &sum);
+      EXPECT_FALSE(std::isfinite(scale)) << bad << " at " << at;
+    }
+  }
 }
 
 TEST_P(Kernels, LayerNormAgreesWithPlain) {

@@ -174,9 +174,12 @@ struct SimdKernels {
 
   static void quantize(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums) {
     for (int b = 0; b < count / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
-      Float most = Isa::splat(0);
-      for (int i = 0; i < kQuantBlock; i += kLanes)
-        most = Isa::max(most, Isa::max(Isa::load(x + i), Isa::sub(Isa::splat(0), Isa::load(x + i))));
+      Float most = Isa::splat(0), nothing = most;
+      for (int i = 0; i < kQuantBlock; i += kLanes) {
+        const Float v = Isa::load(x + i);
+        most = Isa::max(most, Isa::max(v, Isa::sub(Isa::splat(0), v)));
+        nothing = Isa::fma(v, Isa::splat(0), nothing);
+      }
       const float largest = Isa::largest(most);
       const Float inverse = Isa::splat(largest > 0 ? 127.0F / largest : 0.0F);
       Float sum = Isa::splat(0);
@@ -185,7 +188,7 @@ struct SimdKernels {
         sum = Isa::add(sum, rounded);  // exact: small whole numbers
         Isa::store_i8(q + i, rounded);
       }
-      scales[b] = largest / 127.0F;
+      scales[b] = largest / 127.0F + Isa::sum(nothing);
       sums[b] = static_cast<std::int32_t>(Isa::sum(sum));
     }
   }
