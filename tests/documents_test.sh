@@ -21,7 +21,7 @@ for document in README.md CONTRIBUTING.md; do
     path=${word#./}
     [[ $word == ./* || -e ${path%%/*} && $path == */* ]] || continue
     # What the build or a run makes, what lies outside, and patterns with a part to fill in.
-    [[ $path =~ ^(build|music|\.\.)/ || $path =~ [*{\<\$] || $path =~ NAME|NNN|SEED ]] && continue
+    [[ $path =~ ^(build|music|web/app/dist|\.\.)(/|$) || $path =~ [*{\<\$] || $path =~ NAME|NNN|SEED ]] && continue
     named=$((named + 1))
     [[ -e $path ]] || fail "$document names $word, which does not exist"
   done < <(sort -u <<<"$words")
