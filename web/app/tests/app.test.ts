@@ -2,27 +2,25 @@
 // Run after `npm run build`; CHROMIUM names another browser binary, DIST another build.
 import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
-import { preview, type PreviewServer } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { violations } from './axe.ts';
-import { launch, open as openAt, peak, root, SECONDS, untilHeard } from './browser.ts';
+import { launch, open as openAt, peak, type PlainHost, SECONDS, untilHeard } from './browser.ts';
+import { serve } from './listen.ts';
 
-let server: PreviewServer;
+let host: PlainHost;
 let browser: Browser;
-let address: string;
 
 beforeAll(async () => {
-  server = await preview({ root, logLevel: 'silent', preview: { port: 0 }, build: { outDir: process.env.DIST ?? 'dist' } });
-  address = server.resolvedUrls!.local[0]!;
+  host = await serve();
   browser = await launch();
 }, 60 * SECONDS);
 
 afterAll(async () => {
   await browser?.close();
-  await server?.close();
+  await host?.stop();
 });
 
-const open = (options: BrowserContextOptions = {}) => openAt(browser, address, options);
+const open = (options: BrowserContextOptions = {}) => openAt(browser, host.address, options);
 
 test('a click plays, pause is silent, play goes on, the export is a MIDI file, and a reload offers to continue', async () => {
   const { page, complaints } = await open({ acceptDownloads: true });

@@ -2,21 +2,19 @@
 // without holding up the page; and what reaches the speakers never clips.
 import { readFileSync } from 'node:fs';
 import type { Browser, Download, Page } from 'playwright-core';
-import { preview, type PreviewServer } from 'vite';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launch, open, root, SECONDS, untilHeard } from './browser.ts';
+import { launch, open, type PlainHost, SECONDS, untilHeard } from './browser.ts';
+import { serve } from './listen.ts';
 
-let server: PreviewServer;
+let host: PlainHost;
 let browser: Browser;
-let address: string;
 beforeAll(async () => {
-  server = await preview({ root, logLevel: 'silent', preview: { port: 0 }, build: { outDir: process.env.DIST ?? 'dist' } });
-  address = server.resolvedUrls!.local[0]!;
+  host = await serve();
   browser = await launch();
 }, 60 * SECONDS);
 afterAll(async () => {
   await browser?.close();
-  await server?.close();
+  await host?.stop();
 });
 afterEach(async () => {
   for (const context of browser.contexts()) await context.close();
@@ -45,7 +43,7 @@ async function playFor(page: Page, seconds: number, preset: string): Promise<voi
 }
 
 test('a stretch picked on the ruler, or with keys, is saved as MIDI and as WAV, and the page is not held up', async () => {
-  const { page, complaints } = await open(browser, address, { acceptDownloads: true });
+  const { page, complaints } = await open(browser, host.address, { acceptDownloads: true });
   await playFor(page, 8, 'Jazz trio');
   const whole = await (async () => {
     const download = page.waitForEvent('download');
@@ -102,7 +100,7 @@ test('a stretch picked on the ruler, or with keys, is saved as MIDI and as WAV, 
 }, 180 * SECONDS);
 
 test('the mix and its stems are made faster than they play, and can be cancelled; what is muted is in neither', async () => {
-  const { page, complaints } = await open(browser, address, { acceptDownloads: true });
+  const { page, complaints } = await open(browser, host.address, { acceptDownloads: true });
   await playFor(page, 12, 'Pop band');
   await page.keyboard.press('Space');
   await page.keyboard.press('E');
@@ -131,7 +129,7 @@ test('the mix and its stems are made faster than they play, and can be cancelled
 }, 240 * SECONDS);
 
 test('sixteen instruments at full volume stay below full scale at the speakers', async () => {
-  const { page } = await open(browser, address);
+  const { page } = await open(browser, host.address);
   // Every sample is looked at, not now and then.
   await page.addInitScript(() => {
     const connect = AudioNode.prototype.connect as (this: AudioNode, ...all: unknown[]) => AudioNode;

@@ -1,26 +1,24 @@
 // Playing: a key sounds at once, letters play and are shortcuts again afterwards, what was recorded is gone on from, and a
 // MIDI keyboard plays too. Chromium without devices has no MIDI: the test brings an access of the standard's shape.
 import type { Browser, Page } from 'playwright-core';
-import { preview, type PreviewServer } from 'vite';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { violations } from './axe.ts';
-import { launch, open, peak, root, SECONDS, untilHeard } from './browser.ts';
+import { launch, open, peak, type PlainHost, SECONDS, untilHeard } from './browser.ts';
+import { serve } from './listen.ts';
 import { midiPorts, type MidiTest } from './midi-ports.ts';
 
 /** From the key to the sound. */
 const MOST_MS = 30;
 
-let server: PreviewServer;
+let host: PlainHost;
 let browser: Browser;
-let address: string;
 beforeAll(async () => {
-  server = await preview({ root, logLevel: 'silent', preview: { port: 0 }, build: { outDir: process.env.DIST ?? 'dist' } });
-  address = server.resolvedUrls!.local[0]!;
+  host = await serve();
   browser = await launch();
 }, 60 * SECONDS);
 afterAll(async () => {
   await browser?.close();
-  await server?.close();
+  await host?.stop();
 });
 afterEach(async () => {
   for (const context of browser.contexts()) await context.close();
@@ -48,7 +46,7 @@ async function openKeys(page: Page): Promise<void> {
 }
 
 test('a key that is played sounds within 30 ms, without a model', async () => {
-  const { page, complaints } = await open(browser, address);
+  const { page, complaints } = await open(browser, host.address);
   await page.addInitScript(tapSound);
   await page.reload();
   await openKeys(page);
@@ -87,7 +85,7 @@ test('a key that is played sounds within 30 ms, without a model', async () => {
 }, 120 * SECONDS);
 
 test('letters play and are no shortcuts until Esc; what was recorded is gone on from, with sliding and a MIDI keyboard', async () => {
-  const { page, complaints } = await open(browser, address);
+  const { page, complaints } = await open(browser, host.address);
   await page.addInitScript(midiPorts);
   await page.reload();
   await openKeys(page);
@@ -145,7 +143,7 @@ test('letters play and are no shortcuts until Esc; what was recorded is gone on 
 }, 180 * SECONDS);
 
 test('playing along: the music so far and what was played are the prompt', async () => {
-  const { page } = await open(browser, address);
+  const { page } = await open(browser, host.address);
   await page.locator('.start').click();
   await untilHeard(page);
   await page.keyboard.press('k');
@@ -165,7 +163,7 @@ test('playing along: the music so far and what was played are the prompt', async
 
 test('nothing for axe to complain about: keyboard, MIDI, saving and a link, dark and light, desktop and phone', async () => {
   for (const [colorScheme, viewport] of [['dark', { width: 390, height: 844 }], ['light', { width: 1440, height: 900 }]] as const) {
-    const { page } = await open(browser, address, { colorScheme, viewport, bypassCSP: true, permissions: ['clipboard-read', 'clipboard-write'] });
+    const { page } = await open(browser, host.address, { colorScheme, viewport, bypassCSP: true, permissions: ['clipboard-read', 'clipboard-write'] });
     await page.addInitScript(midiPorts);
     await page.reload();
     await page.locator('.start').click();

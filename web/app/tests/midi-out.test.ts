@@ -1,22 +1,20 @@
 // MIDI out: what is sent is what is heard, when it is heard, and nothing hangs. Chromium without devices has no MIDI: the
 // test brings an access of the standard's shape.
 import type { Browser } from 'playwright-core';
-import { preview, type PreviewServer } from 'vite';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launch, open, peak, root, SECONDS, untilHeard } from './browser.ts';
+import { launch, open, peak, type PlainHost, SECONDS, untilHeard } from './browser.ts';
+import { serve } from './listen.ts';
 import { midiPorts, type MidiTest, type Sent } from './midi-ports.ts';
 
-let server: PreviewServer;
+let host: PlainHost;
 let browser: Browser;
-let address: string;
 beforeAll(async () => {
-  server = await preview({ root, logLevel: 'silent', preview: { port: 0 }, build: { outDir: process.env.DIST ?? 'dist' } });
-  address = server.resolvedUrls!.local[0]!;
+  host = await serve();
   browser = await launch();
 }, 60 * SECONDS);
 afterAll(async () => {
   await browser?.close();
-  await server?.close();
+  await host?.stop();
 });
 afterEach(async () => {
   for (const context of browser.contexts()) await context.close();
@@ -35,7 +33,7 @@ function hanging(sent: Sent[]): string[] {
 const ons = (sent: Sent[]) => sent.filter(({ data }) => (data[0]! & 0xf0) === 0x90);
 
 test('the music goes to the port in time, ends with a pause, and comes back after the port was unplugged', async () => {
-  const { page, complaints } = await open(browser, address);
+  const { page, complaints } = await open(browser, host.address);
   await page.addInitScript(midiPorts);
   await page.reload();
   const midi = <T>(act: (midi: MidiTest) => T) => page.evaluate(`(${act})(window.midi)`) as Promise<T>;
@@ -92,7 +90,7 @@ test('the music goes to the port in time, ends with a pause, and comes back afte
 }, 180 * SECONDS);
 
 test('a browser without Web MIDI offers the file', async () => {
-  const { page } = await open(browser, address);
+  const { page } = await open(browser, host.address);
   await page.addInitScript(() => delete (Navigator.prototype as { requestMIDIAccess?: unknown }).requestMIDIAccess);
   await page.reload();
   await page.getByRole('tab', { name: 'MIDI' }).click();

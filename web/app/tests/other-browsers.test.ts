@@ -7,9 +7,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import puppeteer from 'puppeteer-core';
-import { preview, type PreviewServer } from 'vite';
 import { afterAll, beforeAll, test, vi } from 'vitest';
-import { dist, measureSound, root, SECONDS } from './browser.ts';
+import { measureSound, type PlainHost, SECONDS } from './browser.ts';
+import { serve } from './listen.ts';
 
 interface Driven {
   run<T>(script: string): Promise<T>;
@@ -20,12 +20,10 @@ const DISPLAY = ':97';
 const runtime = mkdtempSync(join(tmpdir(), 'midinfinite-browsers-'));
 const environment = { ...process.env, XDG_RUNTIME_DIR: runtime, DISPLAY, LIBGL_ALWAYS_SOFTWARE: '1', WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' };
 const helpers: ChildProcess[] = [];
-let server: PreviewServer;
-let address: string;
+let host: PlainHost;
 
 beforeAll(async () => {
-  server = await preview({ root, logLevel: 'silent', preview: { port: 0 }, build: { outDir: dist } });
-  address = server.resolvedUrls!.local[0]!;
+  host = await serve();
   helpers.push(
     spawn('pulseaudio', ['-n', '--daemonize=no', '--exit-idle-time=-1', '-L', 'module-native-protocol-unix', '-L', 'module-null-sink'], { env: environment, stdio: 'ignore' }),
     spawn('Xvfb', [DISPLAY, '-screen', '0', '1440x900x24'], { stdio: 'ignore' }),
@@ -34,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const helper of helpers) helper.kill();
-  await server?.close();
+  await host?.stop();
   rmSync(runtime, { recursive: true, force: true });
 });
 
@@ -52,7 +50,7 @@ async function firefox(): Promise<Driven> {
   });
   const page = await browser.newPage();
   await page.setViewport({ width: 1440, height: 900 });
-  await page.goto(address);
+  await page.goto(host.address);
   return {
     run: (script) => page.evaluate(`(() => { ${script} })()`) as Promise<never>,
     click: (selector) => page.click(selector),
@@ -80,7 +78,7 @@ async function webKit(): Promise<Driven> {
   const options = { binary: miniBrowser(), args: ['--automation'] };
   const { sessionId } = await ask('POST', '', { capabilities: { alwaysMatch: { 'webkitgtk:browserOptions': options } } });
   const session = `/${sessionId as string}`;
-  await ask('POST', `${session}/url`, { url: address });
+  await ask('POST', `${session}/url`, { url: host.address });
   return {
     run: (script) => ask('POST', `${session}/execute/sync`, { script, args: [] }),
     click: async (selector) => {
