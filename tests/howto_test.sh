@@ -17,6 +17,7 @@ cmake --install "$build" --prefix "$folder/prefix" >"$folder/log" 2>&1 || { tail
 
 for page in docs/howto/*.md; do
   name=$(basename "$page" .md)
+  [[ $name != add-an-instruction-set ]] || continue  # about files that are here; tests/documents_test.sh looks for them
   mkdir -p "$folder/$name"
   awk -v folder="$folder/$name" '/^```[a-z]+ [^ ]+$/ { file = folder "/" $2; next }
                                  /^```/ { file = ""; next }

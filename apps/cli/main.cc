@@ -133,7 +133,8 @@ Run add_score(CLI::App& command) {
       ->required()
       ->type_name("FILE");
   command.add_flag("--tokens", arguments->tokens, "the files hold rows of ids");
-  command.add_flag("--exact", arguments->exact, "float32 arithmetic (there is no other yet)");
+  command.add_flag("--exact", arguments->exact,
+                   "float32 arithmetic, instead of the 8 bits with which a quantised model plays");
   add_model_options(command, arguments->model, arguments->threads);
   command.add_flag("--json", arguments->json, "report as JSON");
   return [arguments] { return run_score(*arguments); };

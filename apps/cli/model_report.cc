@@ -52,7 +52,7 @@ DType main_type(const std::vector<TensorInfo>& tensors) {
 
 json by_type(const std::vector<TensorInfo>& tensors) {
   json types = json::array();
-  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
     std::uint64_t count = 0, parameters = 0, bytes = 0;
     for (const TensorInfo& tensor : tensors) {
       if (tensor.dtype != type) continue;

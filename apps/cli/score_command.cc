@@ -51,7 +51,7 @@ Result<int> score(const ScoreArguments& arguments) {
     total_rows += rows.size();
     files.push_back(std::move(rows));
   }
-  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads));
+  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads, arguments.exact));
   Decoder decoder = engine.decoder();
   Progress progress("scoring", arguments.json);
   Score total;

@@ -9,7 +9,7 @@ namespace midinf::cli {
 struct ScoreArguments {
   std::vector<std::string> files;
   bool tokens = false;  ///< the files hold uint16 rows of 1,024 ids, little endian; else they are MIDI files
-  bool exact = false;   ///< float32 arithmetic; all arithmetic is float32 today
+  bool exact = false;   ///< float32 arithmetic throughout
   std::string model;
   int threads = 0;
   bool json = false;

@@ -212,7 +212,7 @@ typedef struct midinf_model midinf_model;
 typedef struct midinf_model_params {
   size_t struct_size; /**< sizeof this struct */
   int32_t threads; /**< 0..256 that compute together; 0: one a processor, at most 8. The music does not depend on it */
-  const char* kernels;         /**< "plain", "avx2"; NULL: the fastest that this processor has */
+  const char* kernels;         /**< "plain", "avx2", "avx512_vnni", …; NULL: the fastest that this processor has */
   midinf_progress_fn progress; /**< may be NULL */
   void* progress_user;         /**< handed to it */
 } midinf_model_params;
@@ -227,7 +227,7 @@ typedef struct midinf_model_info {
   int32_t vocabulary;  /**< ids that it knows: 55,028 */
   uint64_t parameters; /**< how many numbers it is made of */
   int32_t threads;     /**< that compute together */
-  const char* kernels; /**< the instruction set in use: "plain", "avx2" */
+  const char* kernels; /**< the instruction set in use: "plain", "avx2", … */
 } midinf_model_info;
 
 /** The defaults. [any] */

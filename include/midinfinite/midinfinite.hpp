@@ -335,7 +335,7 @@ using Handle = std::unique_ptr<T, Deleter<T, Free>>;
 /// How a Model is loaded.
 struct ModelOptions {
   int threads = 0;      ///< That compute together; 0: one a processor, at most 8. The music does not depend on it.
-  std::string kernels;  ///< "plain", "avx2"; empty: the fastest that this processor has.
+  std::string kernels;  ///< "plain", "avx2", "avx512_vnni", …; empty: the fastest that this processor has.
   Progress progress;    ///< Called now and then while it loads.
 };
 

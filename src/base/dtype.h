@@ -6,11 +6,17 @@
 
 namespace midinf {
 
-/// Q8_0 is ggml's: blocks of 32 numbers along a row, each a float16 scale and 32 int8: 34 bytes.
-enum class DType { kF32, kF16, kBF16, kQ8_0 };
+/// The quantised types are ggml's: blocks of 32 numbers along a row, each a float16 scale and, in Q8_0, 32 int8; in
+/// Q4_0, 16 bytes, of which byte i holds number i in its lower half and number 16 + i in its upper one, both plus 8.
+enum class DType { kF32, kF16, kBF16, kQ8_0, kQ4_0 };
 
-inline constexpr int kQ8Block = 32;
+inline constexpr int kQuantBlock = 32;
 inline constexpr int kQ8BlockBytes = 34;
+inline constexpr int kQ4BlockBytes = 18;
+
+constexpr bool is_quantized(DType dtype) {
+  return dtype == DType::kQ8_0 || dtype == DType::kQ4_0;
+}
 
 constexpr std::string_view dtype_name(DType dtype) {
   switch (dtype) {
@@ -22,11 +28,13 @@ constexpr std::string_view dtype_name(DType dtype) {
       return "bf16";
     case DType::kQ8_0:
       return "q8_0";
+    case DType::kQ4_0:
+      return "q4_0";
   }
   return "unknown";
 }
 
-/// Bytes of one row of `columns` numbers. Precondition: columns is a multiple of kQ8Block for Q8_0.
+/// Bytes of one row of `columns` numbers. Precondition: columns is a multiple of kQuantBlock for a quantised type.
 constexpr std::size_t row_bytes(DType dtype, int columns) {
   const auto count = static_cast<std::size_t>(columns);
   switch (dtype) {
@@ -36,7 +44,9 @@ constexpr std::size_t row_bytes(DType dtype, int columns) {
     case DType::kBF16:
       return count * 2;
     case DType::kQ8_0:
-      return count / kQ8Block * kQ8BlockBytes;
+      return count / kQuantBlock * kQ8BlockBytes;
+    case DType::kQ4_0:
+      return count / kQuantBlock * kQ4BlockBytes;
   }
   return 0;
 }

@@ -57,7 +57,7 @@ Result<std::shared_ptr<Engine>> load(const midinf_model_params* given, const Ope
   std::uint64_t parameters = 0;
   for (const TensorInfo& tensor : checkpoint->tensors())
     parameters += static_cast<std::uint64_t>(tensor.rows) * static_cast<std::uint64_t>(tensor.columns);
-  MIDINF_TRY_ASSIGN(network, Network::load(*checkpoint, *kernels, progress));
+  MIDINF_TRY_ASSIGN(network, Network::load(*checkpoint, *kernels, {.progress = progress}));
   const int threads = params.threads > 0 ? params.threads : default_thread_count();
   auto engine = std::make_shared<Engine>(network, threads, parameters);
   MIDINF_TRY(finish(progress));

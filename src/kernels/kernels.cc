@@ -1,24 +1,52 @@
 #include "kernels/kernels.h"
 
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <vector>
 
-#include "base/float16.h"
+#if defined(MIDINF_ARM64) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 namespace midinf {
 
 extern const KernelSet kPlainKernels;
 extern const KernelSet kAvx2Kernels;
+extern const KernelSet kAvxVnniKernels;
+extern const KernelSet kAvx512VnniKernels;
+extern const KernelSet kNeonKernels;
+extern const KernelSet kNeonDotprodKernels;
 extern const KernelSet kWasmSimd128Kernels;
+
+#ifdef MIDINF_ARM64
+namespace {
+
+bool has_dotprod() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return true;  // Apple's, all since the first Mac with Arm; Windows on Arm wants it too
+#endif
+}
+
+}  // namespace
+#endif
 
 std::span<const KernelSet* const> available_kernels() {
   static const std::vector<const KernelSet*> sets = [] {
     std::vector<const KernelSet*> found;
-#ifdef MIDINF_HAVE_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
-      found.push_back(&kAvx2Kernels);
+#ifdef MIDINF_X86
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vnni"))
+      found.push_back(&kAvx512VnniKernels);
+    if (avx2 && __builtin_cpu_supports("avxvnni")) found.push_back(&kAvxVnniKernels);
+    if (avx2) found.push_back(&kAvx2Kernels);
+#endif
+#ifdef MIDINF_ARM64
+    if (has_dotprod()) found.push_back(&kNeonDotprodKernels);
+    found.push_back(&kNeonKernels);
 #endif
 #ifdef MIDINF_HAVE_WASM_SIMD128
     found.push_back(&kWasmSimd128Kernels);  // the build says what the browser must have
@@ -40,32 +68,6 @@ Result<const KernelSet*> select_kernels(std::string_view name) {
   }
   return fail(ErrorCode::kUnsupported, "this machine has no kernel set of that name; it has: " + known,
               std::string(name));
-}
-
-void read_row(const MatrixView& w, int r, std::span<float> out) {
-  MIDINF_ASSERT(r >= 0 && r < w.rows && out.size() == static_cast<std::size_t>(w.columns));
-  const std::byte* row = w.row(r);
-  switch (w.type) {
-    case DType::kF32:
-      std::memcpy(out.data(), row, out.size_bytes());
-      return;
-    case DType::kF16:
-    case DType::kBF16:
-      for (std::size_t c = 0; c < out.size(); ++c) {
-        std::uint16_t bits;
-        std::memcpy(&bits, row + 2 * c, 2);
-        out[c] = w.type == DType::kF16 ? f16_to_f32(bits) : bf16_to_f32(bits);
-      }
-      return;
-    case DType::kQ8_0:
-      for (std::size_t c = 0; c < out.size(); ++c) {
-        const std::byte* block = row + c / kQ8Block * kQ8BlockBytes;
-        std::uint16_t scale;
-        std::memcpy(&scale, block, 2);
-        out[c] = f16_to_f32(scale) * static_cast<float>(static_cast<std::int8_t>(block[2 + c % kQ8Block]));
-      }
-      return;
-  }
 }
 
 }  // namespace midinf

@@ -1,68 +1,93 @@
 // The arithmetic of a transformer, one table of functions per instruction set, chosen when the program runs.
-// Must not know: music, files, threads, what a network is. Every set computes in float32 and sums every output in an
-// order of its own that depends neither on how many tokens are computed together nor on how rows are cut among threads:
-// prefill and decode agree bit for bit, and so do one thread and two. Read next: plain/plain.cc (what each function
-// means), avx2/avx2.cc (the same, fast), model/forward.cc (who calls them).
+// Must not know: music, files, threads, what a network is. Every output is a sum whose order depends neither on how
+// many tokens are computed together nor on how panels are cut among threads: prefill and decode agree bit for bit, and
+// so do one thread and two. Read next: panels.h (how weights lie in memory), plain/plain.cc (what each function means),
+// simd.h (the same for every instruction set), model/forward.cc (who calls them).
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "base/dtype.h"
 #include "base/result.h"
+#include "kernels/panels.h"
 
 namespace midinf {
 
-/// A weight matrix in memory: row r stands at data + r · row_bytes(type, columns).
-struct MatrixView {
-  DType type = DType::kF32;
-  const std::byte* data = nullptr;
-  int rows = 0;
-  int columns = 0;
+/// Activations of one or more tokens, [tokens, columns], as a product with weights of some type takes them: with float
+/// weights the values, with quantised ones each 32 of them as int8 with a scale, and the sum of the int8.
+/// A view; Activations in model/forward.cc owns.
+struct ActivationView {
+  const float* values = nullptr;
+  const std::int8_t* quantized = nullptr;
+  const float* scales = nullptr;       ///< [tokens, stride / kQuantBlock]
+  const std::int32_t* sums = nullptr;  ///< [tokens, stride / kQuantBlock]
+  int stride = 0;                      ///< from one token to the next
 
-  [[nodiscard]] const std::byte* row(int r) const {
-    return data + static_cast<std::size_t>(r) * row_bytes(type, columns);
+  /// The columns from `begin` on, a multiple of kQuantBlock where they are quantised.
+  [[nodiscard]] ActivationView from(int begin) const {
+    ActivationView part = *this;
+    if (values != nullptr) part.values += begin;
+    if (quantized != nullptr)
+      part.quantized += begin, part.scales += begin / kQuantBlock, part.sums += begin / kQuantBlock;
+    return part;
+  }
+  [[nodiscard]] ActivationView token(int t) const {
+    ActivationView part = *this;
+    if (values != nullptr) part.values += static_cast<std::ptrdiff_t>(t) * stride;
+    if (quantized != nullptr) {
+      part.quantized += static_cast<std::ptrdiff_t>(t) * stride;
+      part.scales += static_cast<std::ptrdiff_t>(t) * (stride / kQuantBlock);
+      part.sums += static_cast<std::ptrdiff_t>(t) * (stride / kQuantBlock);
+    }
+    return part;
   }
 };
 
-/// Rows begin..end-1 of a matrix; where they go is said by the caller.
-struct RowBlock {
-  int begin = 0;
-  int end = 0;
+/// Value vectors that attention mixes: float32, or int8 with a scale for each 32.
+struct ValueView {
+  const float* values = nullptr;
+  const std::int8_t* quantized = nullptr;
+  const float* scales = nullptr;  ///< [positions, stride / kQuantBlock]
+  int stride = 0;                 ///< from one position to the next
 };
 
-/// One instruction set's functions. All pointers are valid in a set that select_kernels returns. Float32 throughout.
-/// Scratch memory: a row as float32 (plain), 128 KB a thread that stay with it (avx2). [any thread]
+/// One instruction set's functions. All pointers are valid in a set that select_kernels returns. [any thread]
 struct KernelSet {
   std::string_view name;
+  /// Products with quantised weights take quantised activations; otherwise always float32.
+  bool quantizes;
 
-  /// y[t · y_stride + r - rows.begin] = bias[r] + Σ_c W[r, c] · x[t · columns + c], for r in rows and t < tokens.
-  /// bias is indexed by the matrix row, or empty. x: [tokens, columns]; y: room for (tokens - 1) · y_stride + rows.
-  void (*multiply)(const MatrixView& w, RowBlock rows, std::span<const float> bias, std::span<const float> x,
-                   int tokens, float* y, int y_stride);
+  /// y[t · y_stride + r - 32 · panels.begin] = bias[r] + Σ_c W[r, c] · x[t, c] for the rows r of `panels` (also those
+  /// behind the matrix's last) and t < tokens. bias: by matrix row, as many as the panels have, or nullptr.
+  void (*multiply)(const PanelMatrix& w, IndexRange panels, const float* bias, const ActivationView& x, int tokens,
+                   float* y, int y_stride);
 
-  /// y[t] = (x[t] - mean) / √(variance + epsilon) · weight + bias; x, y: [width].
+  /// x as int8 with a scale for each 32: q = round(x · 127 / largest of the 32), ties to even; scales = largest / 127,
+  /// no number where one of the 32 is not finite; sums of the int8. Precondition: count is a multiple of kQuantBlock.
+  void (*quantize)(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums);
+
+  /// y = (x - mean) / √(variance + epsilon) · weight + bias; x, y: [width].
   void (*layer_norm)(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,
                      float epsilon, std::span<float> y);
 
   /// x = gelu(x), the tanh form.
   void (*gelu)(std::span<float> x);
 
-  /// One head, one query: out = Σ_p softmax_p(q · keys[p] / √head_width) · values[p].
-  /// q, out: [head_width]; keys, values: [positions, head_width]; scores: scratch of [positions].
-  void (*attend)(std::span<const float> q, std::span<const float> keys, std::span<const float> values,
-                 std::span<float> scores, std::span<float> out);
-};
+  /// scores = e^(scale · (scores - highest)); returns 1 / their sum.
+  float (*softmax)(std::span<float> scores, float scale);
 
-/// Row `r` of `w` as float32. out: [columns].
-void read_row(const MatrixView& w, int r, std::span<float> out);
+  /// out = factor · Σ_p weights[p] · values[p]; out: [columns].
+  void (*mix)(const ValueView& values, std::span<const float> weights, float factor, std::span<float> out);
+};
 
 /// The sets that this machine can run, best first; "plain" is always among them.
 std::span<const KernelSet* const> available_kernels();
 
-/// The best set, or the one called `name` ("plain", "avx2"); an empty name asks the environment variable
-/// MIDINFINITE_KERNELS first. Errors: kUnsupported, naming the sets that there are.
+/// The best set, or the one called `name`; an empty name asks the environment variable MIDINFINITE_KERNELS first.
+/// Errors: kUnsupported, naming the sets that there are.
 Result<const KernelSet*> select_kernels(std::string_view name = {});
 
 }  // namespace midinf

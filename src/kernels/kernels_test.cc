@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -48,8 +50,14 @@ Matrix random_matrix(std::mt19937& random, DType type, int rows, int columns) {
     case DType::kQ8_0:
       for (std::size_t block = 0; block < matrix.bytes.size(); block += kQ8BlockBytes) {
         put16(block, f32_to_f16(0.002F * std::abs(values[block / kQ8BlockBytes] * 10)));
-        for (int i = 0; i < kQ8Block; ++i)
+        for (int i = 0; i < kQuantBlock; ++i)
           matrix.bytes[block + 2 + static_cast<std::size_t>(i)] = static_cast<std::byte>(random() % 255 - 127);
+      }
+      break;
+    case DType::kQ4_0:
+      for (std::size_t block = 0; block < matrix.bytes.size(); block += kQ4BlockBytes) {
+        put16(block, f32_to_f16(0.03F * std::abs(values[block / kQ4BlockBytes] * 10)));
+        for (std::size_t i = 2; i < kQ4BlockBytes; ++i) matrix.bytes[block + i] = static_cast<std::byte>(random());
       }
       break;
   }
@@ -67,6 +75,54 @@ double relative_difference(const Floats& a, const Floats& b, double least_size =
   return difference / size;
 }
 
+struct Packed {
+  std::vector<std::byte> bytes;
+  PanelMatrix view;
+};
+
+Packed packed(const Matrix& w, std::span<const int> rows, IndexRange columns) {
+  Packed result;
+  result.bytes.resize(PanelMatrix{w.view.type, nullptr, static_cast<int>(rows.size()), columns.size()}.bytes());
+  result.view = pack(w.view, rows, columns, result.bytes.data());
+  return result;
+}
+Packed packed(const Matrix& w) {
+  std::vector<int> rows(static_cast<std::size_t>(w.view.rows));
+  std::iota(rows.begin(), rows.end(), 0);
+  return packed(w, rows, {0, w.view.columns});
+}
+
+// Activations as the kernel set takes them.
+struct Input {
+  Floats values;
+  std::vector<std::int8_t> q;
+  Floats scales;
+  std::vector<std::int32_t> sums;
+  ActivationView view;
+
+  Input(const KernelSet& set, Floats x, int columns) : values(std::move(x)) {
+    view.values = values.data();
+    view.stride = columns;
+    if (columns % kQuantBlock != 0) return;
+    q.resize(values.size()), scales.resize(values.size() / kQuantBlock), sums.resize(scales.size());
+    set.quantize(values.data(), static_cast<int>(values.size()), q.data(), scales.data(), sums.data());
+    view.quantized = q.data(), view.scales = scales.data(), view.sums = sums.data();
+  }
+};
+
+// The product in double precision, of the activations as they are quantised where the set does that.
+double product(const KernelSet& set, const Matrix& w, const Input& x, int row, int token) {
+  Floats weights(static_cast<std::size_t>(w.view.columns));
+  read_row(w.view, row, weights);
+  double sum = 0;
+  for (std::size_t c = 0; c < weights.size(); ++c) {
+    const std::size_t at = static_cast<std::size_t>(token) * weights.size() + c;
+    const bool rounded = set.quantizes && is_quantized(w.view.type);
+    sum += double{weights[c]} * (rounded ? double{x.scales[at / kQuantBlock]} * x.q[at] : double{x.values[at]});
+  }
+  return sum;
+}
+
 class Kernels : public testing::TestWithParam<const KernelSet*> {
  protected:
   const KernelSet& set() const { return *GetParam(); }
@@ -75,46 +131,117 @@ class Kernels : public testing::TestWithParam<const KernelSet*> {
   std::mt19937 random_{seed_};
 };
 
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
 struct Shape {
   int rows, columns, tokens;
 };
 constexpr Shape kShapes[] = {{1, 32, 1},  {7, 64, 1},   {64, 512, 1}, {33, 2048, 1},
                              {13, 96, 2}, {40, 512, 3}, {9, 160, 101}};
 
-TEST_P(Kernels, MultiplyAgreesWithPlain) {
-  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
+TEST(Panels, HoldTheRowsAndColumnsAskedFor) {
+  std::mt19937 random(1);
+  for (const DType type : kTypes) {
+    const Matrix w = random_matrix(random, type, 50, 128);
+    std::vector<int> rows(45);
+    for (int& row : rows) row = static_cast<int>(random() % 50);
+    const Packed part = packed(w, rows, {32, 96});
+    EXPECT_EQ(part.view.panels(), 2);
+    Floats expected(128), got(64);
+    for (int r = 0; r < 45; ++r) {
+      read_row(w.view, rows[static_cast<std::size_t>(r)], expected);
+      read_row(part.view, r, got);
+      EXPECT_EQ(std::memcmp(got.data(), &expected[32], 64 * sizeof(float)), 0) << dtype_name(type) << r;
+    }
+  }
+}
+
+TEST_P(Kernels, MultiplyAgreesWithDoublePrecision) {
+  for (const DType type : kTypes) {
     for (const Shape& shape : kShapes) {
-      for (const int extra : {0, type == DType::kQ8_0 ? 0 : 5}) {
+      for (const int extra : {0, is_quantized(type) ? 0 : 5}) {
         const int columns = shape.columns + extra;
         const Matrix w = random_matrix(random_, type, shape.rows, columns);
-        const Floats x = random_floats(random_, static_cast<std::size_t>(shape.tokens) * columns);
-        const Floats bias = random_floats(random_, static_cast<std::size_t>(shape.rows));
-        Floats y(static_cast<std::size_t>(shape.tokens) * shape.rows), expected = y;
-        set().multiply(w.view, {0, shape.rows}, bias, x, shape.tokens, y.data(), shape.rows);
-        plain().multiply(w.view, {0, shape.rows}, bias, x, shape.tokens, expected.data(), shape.rows);
-        // Sums of up to 2,053 products in another order: some 1e-6 of what such a sum comes to, 0.1 sqrt(columns).
-        // Where activations are rounded to 16 bits, to 2^-16 of the largest of 32: some 2e-5.
-        const bool rounds = type == DType::kQ8_0 && set().name.starts_with("wasm");
-        EXPECT_LT(relative_difference(y, expected, 0.1 * std::sqrt(columns)), rounds ? 1e-4 : 1e-5)
+        const Packed panels = packed(w);
+        const int rows = panels.view.panels() * kPanelRows;
+        const Input x(set(), random_floats(random_, static_cast<std::size_t>(shape.tokens) * columns), columns);
+        const Floats bias = random_floats(random_, static_cast<std::size_t>(rows));
+        Floats y(static_cast<std::size_t>(shape.tokens) * rows);
+        set().multiply(panels.view, {0, panels.view.panels()}, bias.data(), x.view, shape.tokens, y.data(), rows);
+        double largest = 0;
+        for (int t = 0; t < shape.tokens; ++t)
+          for (int r = 0; r < rows; ++r) {
+            const double expected =
+                bias[static_cast<std::size_t>(r)] + (r < shape.rows ? product(set(), w, x, r, t) : 0.0);
+            largest = std::max(largest, std::abs(y[static_cast<std::size_t>(t * rows + r)] - expected));
+          }
+        // Float32 sums of up to 2,053 products: some 1e-6 of what such a sum comes to.
+        EXPECT_LT(largest, 1e-5 * std::max(1.0, 0.1 * std::sqrt(columns)))
             << dtype_name(type) << " " << shape.rows << "x" << columns << " seed " << seed_;
       }
     }
   }
 }
 
+TEST_P(Kernels, MultiplySurvivesTheLargestWeightsAndActivations) {
+  for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
+    Matrix w = random_matrix(random_, type, 32, 64);
+    const std::size_t block = row_bytes(type, kQuantBlock);
+    for (std::size_t i = 0; i < w.bytes.size(); ++i) {
+      const bool highest = i / block % 2 == 0;
+      if (i % block >= 2)
+        w.bytes[i] = static_cast<std::byte>(type == DType::kQ8_0 ? (highest ? 127 : -127) : (highest ? 255 : 0));
+    }
+    for (const float value : {3.0F, -3.0F}) {
+      const Input x(set(), Floats(64, value), 64);
+      const Packed panels = packed(w);
+      Floats y(32);
+      set().multiply(panels.view, {0, 1}, nullptr, x.view, 1, y.data(), 32);
+      for (int r = 0; r < 32; ++r) {
+        const double expected = product(set(), w, x, r, 0);
+        EXPECT_NEAR(y[static_cast<std::size_t>(r)], expected, 1e-5 * std::max(1.0, std::abs(expected)));
+      }
+    }
+  }
+}
+
 TEST_P(Kernels, MultiplyGivesTheSameBitsForAnyBatchAndAnyCut) {
-  for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0}) {
-    constexpr int kRows = 37, kColumns = 512, kTokens = 113;
-    const Matrix w = random_matrix(random_, type, kRows, kColumns);
-    const Floats x = random_floats(random_, static_cast<std::size_t>(kTokens) * kColumns);
+  for (const DType type : kTypes) {
+    constexpr int kColumns = 512, kTokens = 113, kPanels = 3, kRows = kPanels * kPanelRows;
+    const Matrix w = random_matrix(random_, type, kRows - 5, kColumns);
+    const Packed panels = packed(w);
+    const Input x(set(), random_floats(random_, static_cast<std::size_t>(kTokens) * kColumns), kColumns);
     const Floats bias = random_floats(random_, kRows);
     Floats together(kTokens * kRows), apart = together;
-    set().multiply(w.view, {0, kRows}, bias, x, kTokens, together.data(), kRows);
+    set().multiply(panels.view, {0, kPanels}, bias.data(), x.view, kTokens, together.data(), kRows);
     for (int t = 0; t < kTokens; ++t)
-      for (const RowBlock cut : {RowBlock{0, 11}, RowBlock{11, 12}, RowBlock{12, kRows}})
-        set().multiply(w.view, cut, bias, std::span(x).subspan(static_cast<std::size_t>(t) * kColumns, kColumns), 1,
-                       &apart[static_cast<std::size_t>(t * kRows + cut.begin)], kRows);
+      for (const IndexRange cut : {IndexRange{0, 1}, IndexRange{1, kPanels}})
+        set().multiply(panels.view, cut, bias.data(), x.view.token(t), 1,
+                       &apart[static_cast<std::size_t>(t * kRows + cut.begin * kPanelRows)], kRows);
     EXPECT_EQ(std::memcmp(together.data(), apart.data(), together.size() * sizeof(float)), 0) << dtype_name(type);
+  }
+}
+
+TEST_P(Kernels, QuantizeAgreesWithPlain) {
+  Floats x = random_floats(random_, 32 * 100, 5);
+  std::fill(x.begin(), x.begin() + 32, 0.0F);
+  std::fill(x.begin() + 32, x.begin() + 64, -1e-30F);
+  const Input got(set(), x, 32), expected(plain(), x, 32);
+  EXPECT_EQ(got.q, expected.q) << "seed " << seed_;
+  EXPECT_EQ(got.scales, expected.scales);
+  EXPECT_EQ(got.sums, expected.sums);
+}
+
+TEST_P(Kernels, WhatIsNotFiniteIsNotLostByRounding) {
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    for (const std::size_t at : {0U, 17U, 31U}) {
+      Floats x = random_floats(random_, 32);
+      x[at] = bad;
+      std::array<std::int8_t, 32> q;
+      float scale = 0;
+      std::int32_t sum = 0;
+      set().quantize(x.data(), 32, q.data(), &scale, &sum);
+      EXPECT_FALSE(std::isfinite(scale)) << bad << " at " << at;
+    }
   }
 }
 
@@ -141,30 +268,38 @@ TEST_P(Kernels, GeluAgreesWithDoublePrecision) {
   }
 }
 
-TEST_P(Kernels, AttendAgreesWithPlain) {
-  for (const int head_width : {16, 20, 64, 80}) {
-    for (const int positions : {1, 2, 9, 500, 1024}) {
-      const auto n = static_cast<std::size_t>(head_width) * positions;
-      const Floats q = random_floats(random_, static_cast<std::size_t>(head_width)), keys = random_floats(random_, n),
-                   values = random_floats(random_, n);
-      Floats scores(static_cast<std::size_t>(positions)), out(q.size()), expected(q.size());
-      set().attend(q, keys, values, scores, out);
-      plain().attend(q, keys, values, scores, expected);
-      // Values of a mean over many positions: of the size 1 / sqrt(positions).
-      EXPECT_LT(relative_difference(out, expected, 1 / std::sqrt(positions)), 1e-5)
-          << head_width << " " << positions << " seed " << seed_;
-    }
+TEST_P(Kernels, SoftmaxAgreesWithDoublePrecision) {
+  for (const std::size_t n : {1U, 2U, 9U, 500U, 1024U}) {
+    Floats scores = random_floats(random_, n, 20);
+    const Floats before = scores;
+    const double highest = *std::max_element(before.begin(), before.end());
+    double total = 0;
+    for (const float score : before) total += std::exp(0.125 * (score - highest));
+    const float inverse = set().softmax(scores, 0.125F);
+    EXPECT_NEAR(inverse * total, 1, 1e-5) << n << " seed " << seed_;
+    for (std::size_t i = 0; i < n; ++i)
+      EXPECT_NEAR(scores[i], std::exp(0.125 * (before[i] - highest)), 1e-6) << n << " seed " << seed_;
   }
+  Floats huge{100.0F * 64 * 100, -100.0F * 64 * 100};
+  EXPECT_FLOAT_EQ(set().softmax(huge, 1), 1.0F);
 }
 
-TEST_P(Kernels, AttendSurvivesHugeScores) {
-  const Floats q(64, 100.0F);
-  Floats keys(128, 1.0F), values(128, 1.0F);
-  std::fill(keys.begin() + 64, keys.end(), -1.0F);
-  std::fill(values.begin() + 64, values.end(), 5.0F);
-  Floats scores(2), out(64);
-  set().attend(q, keys, values, scores, out);
-  for (const float value : out) EXPECT_FLOAT_EQ(value, 1.0F);
+TEST_P(Kernels, MixAgreesWithPlain) {
+  for (const int columns : {16, 20, 64, 80}) {
+    for (const int positions : {1, 2, 9, 500}) {
+      const int stride = (columns + kQuantBlock - 1) / kQuantBlock * kQuantBlock;
+      const Floats weights = random_floats(random_, static_cast<std::size_t>(positions));
+      const Input values(set(), random_floats(random_, static_cast<std::size_t>(positions) * stride), stride);
+      for (const bool quantized : {false, true}) {
+        const ValueView view{values.values.data(), quantized ? values.q.data() : nullptr, values.scales.data(), stride};
+        Floats out(static_cast<std::size_t>(columns)), expected = out;
+        set().mix(view, weights, 0.5F, out);
+        plain().mix(view, weights, 0.5F, expected);
+        EXPECT_LT(relative_difference(out, expected, std::sqrt(positions)), 1e-5)
+            << columns << " " << positions << " seed " << seed_;
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Sets, Kernels, testing::ValuesIn(available_kernels().begin(), available_kernels().end()),

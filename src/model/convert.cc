@@ -120,7 +120,7 @@ bool is_own_key(std::string_view key) {
 
 DType stored_type(const TensorInfo& tensor, DType asked) {
   if (is_vector(tensor) || tensor.name == kPositions) return DType::kF32;
-  if (asked == DType::kQ8_0 && tensor.columns % kQ8Block != 0) return DType::kF16;
+  if (asked == DType::kQ8_0 && tensor.columns % kQuantBlock != 0) return DType::kF16;
   return asked;
 }
 

@@ -46,7 +46,7 @@ Result<void> dump(const std::string& model, const std::string& ids_path, const s
     });
   }
   MIDINF_TRY_ASSIGN(kernels, select_kernels());
-  MIDINF_TRY_ASSIGN(network, Network::load(*checkpoint, *kernels));
+  MIDINF_TRY_ASSIGN(network, Network::load(*checkpoint, *kernels, {.exact = true}));
   Decoder decoder(network, std::make_shared<ComputePool>(default_thread_count()));
   const auto width = static_cast<std::size_t>(checkpoint->config().width);
   const auto hidden = decoder.read_from_start(ids);

@@ -1,28 +1,22 @@
-// One pass: every thread walks through the same layers; between two steps all wait for each other. A thread computes
-// whole outputs (heads, rows, tokens), never a part of a sum, which is why the number of threads changes no bit.
+// One pass: every thread walks through the same layers. A layer is two steps, attention and MLP, and between two steps
+// all threads wait for each other. In a step a thread computes whole shares (network.h), from the normed input to what
+// the share adds to the residual stream, and never a part of a sum: the number of threads changes no bit.
 #include "model/forward.h"
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
+#include "base/shares.h"
 #include "base/spin_wait.h"
 
 namespace midinf {
 namespace {
 
-constexpr int kBatch = 256;      // ids per pass: enough to use every weight many times, few enough to stay in the cache
-constexpr int kRowMultiple = 8;  // threads' shares of rows are multiples of what the kernels take at once
-
-// The share of one thread in 0..count-1, in multiples of `multiple`.
-RowBlock share(int count, int multiple, int thread, int threads) {
-  const int units = (count + multiple - 1) / multiple;
-  const auto cut = [&](int i) {
-    return std::min(count, static_cast<int>(std::int64_t{units} * i / threads) * multiple);
-  };
-  return {cut(thread), cut(thread + 1)};
-}
+constexpr int kBatch = 256;  // ids per pass: enough to use every weight many times, few enough to stay in the cache
+constexpr int kTokensAttended = 16;  // whose scores are in the works at once
 
 // Where all threads wait for each other between two steps, and where they learn together that the pass is cancelled.
 class StepBarrier {
@@ -51,120 +45,227 @@ class StepBarrier {
   bool cancelled_ = false;  // written by the last to come, before it lets the others go
 };
 
-template <class Vector>
-auto row_of(Vector& values, int row, int width) {
-  return std::span(values).subspan(static_cast<std::size_t>(row) * static_cast<std::size_t>(width),
-                                   static_cast<std::size_t>(width));
+}  // namespace
+
+void Decoder::Activations::resize(int tokens, int width, bool quantizes) {
+  columns = width;
+  const auto count = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(width);
+  values.resize(count);
+  const std::size_t rounded = quantizes && width % kQuantBlock == 0 ? count : 0;
+  quantized.resize(rounded), scales.resize(rounded / kQuantBlock), sums.resize(rounded / kQuantBlock);
 }
 
-}  // namespace
+std::span<float> Decoder::Activations::row(int token) {
+  const auto width = static_cast<std::size_t>(columns);
+  return std::span(values).subspan(static_cast<std::size_t>(token) * width, width);
+}
+
+void Decoder::Activations::quantize(const KernelSet& kernels, IndexRange tokens) {
+  if (quantized.empty()) return;
+  const auto at = static_cast<std::size_t>(tokens.begin) * static_cast<std::size_t>(columns);
+  kernels.quantize(&values[at], tokens.size() * columns, &quantized[at], &scales[at / kQuantBlock],
+                   &sums[at / kQuantBlock]);
+}
+
+ActivationView Decoder::Activations::view() const {
+  if (quantized.empty()) return {.values = values.data(), .stride = columns};
+  return {values.data(), quantized.data(), scales.data(), sums.data(), columns};
+}
 
 Decoder::Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool)
     : network_(std::move(network)),
       pool_(std::move(pool)),
-      caches_{KvCache(network_->config()), KvCache(network_->config())} {
-  scores_.resize(static_cast<std::size_t>(pool_->threads()) * static_cast<std::size_t>(config().context));
-}
+      caches_{KvCache(network_->config(), network_->quantizes()), KvCache(network_->config(), network_->quantizes())},
+      scratch_(static_cast<std::size_t>(pool_->threads())) {}
 
-bool Decoder::read_batch(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden) {
-  const Gpt2Config& shape = config();
-  const KernelSet& kernels = network_->kernels();
-  const int width = shape.width, head_width = shape.head_width();
-  const int tokens = static_cast<int>(ids.size());
-  const int first = cache.length();
-  const auto resize = [&](std::vector<float>& values, int columns) {
-    values.resize(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns));
-  };
-  resize(x_, width), resize(normed_, width), resize(qkv_, 3 * width), resize(mixed_, width), resize(added_, width);
-  resize(mlp_, shape.mlp_width());
-  cache.append(ids);
-
-  StepBarrier barrier(pool_->threads(), cancel_);
-  pool_->run([&](int thread) {
-    const int threads = pool_->threads();
-    const RowBlock my_tokens = share(tokens, 1, thread, threads);
-    const RowBlock my_heads = share(shape.heads, 1, thread, threads);
-    const RowBlock my_rows = share(width, kRowMultiple, thread, threads);
-    const RowBlock my_mlp_rows = share(shape.mlp_width(), kRowMultiple, thread, threads);
-    const auto scores = row_of(scores_, thread, shape.context);
-
-    const auto embed = [&] {
-      for (int t = my_tokens.begin; t < my_tokens.end; ++t) {
-        const auto x = row_of(x_, t, width), position = row_of(normed_, t, width);
-        read_row(network_->token_embedding(), ids[static_cast<std::size_t>(t)], x);
-        read_row(network_->position_embedding(), first + t, position);
-        for (std::size_t i = 0; i < x.size(); ++i) x[i] += position[i];
-      }
-    };
-    const auto normalise = [&](const Network::Norm& norm, auto& out) {
-      for (int t = my_tokens.begin; t < my_tokens.end; ++t)
-        kernels.layer_norm(row_of(x_, t, width), norm.weight, norm.bias, shape.layer_norm_epsilon,
-                           row_of(out, t, width));
-    };
-    const auto multiply = [&](const Network::Linear& linear, RowBlock rows, const std::vector<float>& in,
-                              std::vector<float>& out) {
-      kernels.multiply(linear.weight, rows, linear.bias, in, tokens, out.data() + rows.begin, linear.weight.rows);
-    };
-    const auto attend_heads = [&](int layer, const Network::Linear& linear) {
-      for (int head = my_heads.begin; head < my_heads.end; ++head) {
-        const int begin = head * head_width, end = begin + head_width;
-        for (const int part : {0, width, 2 * width}) multiply(linear, {part + begin, part + end}, normed_, qkv_);
-        for (int t = 0; t < tokens; ++t) {
-          const float* qkv = &qkv_[static_cast<std::size_t>(t) * static_cast<std::size_t>(3 * width)];
-          std::copy(qkv + width + begin, qkv + width + end, cache.key(layer, head, first + t).data());
-          std::copy(qkv + 2 * width + begin, qkv + 2 * width + end, cache.value(layer, head, first + t).data());
-          const int seen = first + t + 1;
-          kernels.attend(
-              {qkv + begin, static_cast<std::size_t>(head_width)}, cache.keys(layer, head, seen),
-              cache.values(layer, head, seen), scores.first(static_cast<std::size_t>(seen)),
-              row_of(mixed_, t, width).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(head_width)));
-        }
-      }
-    };
-    const auto add_to_stream = [&](const Network::Linear& linear, const std::vector<float>& in) {
-      multiply(linear, my_rows, in, added_);
-      for (int t = 0; t < tokens; ++t) {
-        const auto x = row_of(x_, t, width), added = row_of(added_, t, width);
-        for (auto i = static_cast<std::size_t>(my_rows.begin); i < static_cast<std::size_t>(my_rows.end); ++i)
-          x[i] += added[i];
-      }
-    };
-    const auto expand_mlp = [&](const Network::Linear& linear) {
-      multiply(linear, my_mlp_rows, normed_, mlp_);
-      for (int t = 0; t < tokens; ++t)
-        kernels.gelu(row_of(mlp_, t, shape.mlp_width())
-                         .subspan(static_cast<std::size_t>(my_mlp_rows.begin),
-                                  static_cast<std::size_t>(my_mlp_rows.end - my_mlp_rows.begin)));
-    };
-
-    embed();
-    for (int i = 0; i < shape.layers; ++i) {
-      const Network::Layer& layer = network_->layers()[static_cast<std::size_t>(i)];
-      normalise(layer.attention_norm, normed_);
-      if (!barrier.wait()) return;
-      attend_heads(i, layer.qkv);
-      if (!barrier.wait()) return;
-      add_to_stream(layer.attention_output, mixed_);
-      if (!barrier.wait()) return;
-      normalise(layer.mlp_norm, normed_);
-      if (!barrier.wait()) return;
-      expand_mlp(layer.mlp_up);
-      if (!barrier.wait()) return;
-      add_to_stream(layer.mlp_down, mlp_);
-      if (!barrier.wait()) return;
+// What all threads of one pass know.
+class Decoder::Pass {
+ public:
+  Pass(Decoder& decoder, KvCache& cache, std::span<const TokenId> ids)
+      : decoder_(decoder),
+        network_(*decoder.network_),
+        kernels_(network_.kernels()),
+        shape_(network_.config()),
+        cache_(cache),
+        ids_(ids),
+        tokens_(static_cast<int>(ids.size())),
+        first_(cache.length()),
+        part_width_((shape_.width + kPanelRows - 1) / kPanelRows * kPanelRows),
+        threads_(decoder.pool_->threads()),
+        barrier_(threads_, decoder.cancel_) {
+    cache.append(ids);
+    const auto all = static_cast<std::size_t>(Network::kMostShares) * static_cast<std::size_t>(tokens_ * part_width_);
+    for (auto* parts : {&decoder.attention_parts_, &decoder.mlp_parts_}) parts->resize(all);
+    for (int thread = 0; thread < threads_; ++thread) {
+      Scratch& mine = decoder.scratch_[static_cast<std::size_t>(thread)];
+      if (thread > 0 && !alone()) continue;
+      mine.x.resize(static_cast<std::size_t>(tokens_) * static_cast<std::size_t>(shape_.width));
+      mine.normed.resize(tokens_, shape_.width, network_.quantizes());
     }
-    normalise(network_->output_norm(), hidden);
-  });
-  if (barrier.cancelled()) cache.truncate(first);
-  return !barrier.cancelled();
-}
+  }
+
+  // Final hidden states to `hidden` [tokens, width]. False: cancelled, and the cache is as it was.
+  bool run(std::span<float> hidden) {
+    decoder_.pool_->run([&](int thread) { walk(thread, hidden); });
+    if (barrier_.cancelled()) cache_.truncate(first_);
+    return !barrier_.cancelled();
+  }
+
+ private:
+  // One id is so little that every thread keeps the residual stream for itself rather than wait for others once more.
+  [[nodiscard]] bool alone() const { return tokens_ == 1; }
+  Scratch& stream(int thread) { return decoder_.scratch_[alone() ? 0U + static_cast<std::size_t>(thread) : 0U]; }
+
+  void walk(int thread, std::span<float> hidden) {
+    const IndexRange tokens = alone() ? IndexRange{0, 1} : share(tokens_, 1, thread, threads_);
+    embed(thread, tokens);
+    const std::vector<float>* added = nullptr;
+    std::size_t shares = 0;
+    for (int i = 0; i < shape_.layers; ++i) {
+      const Network::Layer& layer = network_.layers()[static_cast<std::size_t>(i)];
+      const auto each_of_mine = [&](auto&& compute) {
+        const IndexRange mine = share(static_cast<int>(layer.shares.size()), 1, thread, threads_);
+        for (int s = mine.begin; s < mine.end; ++s) compute(layer.shares[static_cast<std::size_t>(s)], s);
+      };
+      if (!begin_step(thread, tokens, added, shares, layer.attention_norm)) return;
+      each_of_mine(
+          [&](const Network::Share& share, int s) { attend(thread, i, share, part(decoder_.attention_parts_, s)); });
+      if (!barrier_.wait()) return;
+      shares = layer.shares.size();
+      if (!begin_step(thread, tokens, &decoder_.attention_parts_, shares, layer.mlp_norm)) return;
+      each_of_mine([&](const Network::Share& share, int s) { mlp(thread, share, part(decoder_.mlp_parts_, s)); });
+      if (!barrier_.wait()) return;
+      added = &decoder_.mlp_parts_;
+    }
+    if (alone() && thread > 0) return;
+    for (int t = tokens.begin; t < tokens.end; ++t) {
+      add(thread, t, added, shares);
+      normalise(thread, t, network_.output_norm(), row(hidden, t));
+    }
+  }
+
+  template <class Floats>
+  [[nodiscard]] std::span<float> row(Floats&& values, int token) const {
+    const auto width = static_cast<std::size_t>(shape_.width);
+    return std::span<float>(values).subspan(static_cast<std::size_t>(token) * width, width);
+  }
+  float* part(std::vector<float>& parts, int share) const {
+    return &parts[static_cast<std::size_t>(share) * static_cast<std::size_t>(tokens_ * part_width_)];
+  }
+
+  void embed(int thread, IndexRange tokens) {
+    Scratch& mine = stream(thread);
+    for (int t = tokens.begin; t < tokens.end; ++t) {
+      const auto x = row(mine.x, t), position = mine.normed.row(t);
+      read_row(network_.token_embedding(), ids_[static_cast<std::size_t>(t)], x);
+      read_row(network_.position_embedding(), first_ + t, position);
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] += position[i];
+    }
+  }
+
+  // x += what the shares of the step before have to add, in order.
+  void add(int thread, int token, const std::vector<float>* parts, std::size_t shares) {
+    if (parts == nullptr) return;
+    const auto x = row(stream(thread).x, token);
+    for (std::size_t s = 0; s < shares; ++s) {
+      const float* part = parts->data() + (s * static_cast<std::size_t>(tokens_) + static_cast<std::size_t>(token)) *
+                                              static_cast<std::size_t>(part_width_);
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] += part[i];
+    }
+  }
+  void normalise(int thread, int token, const Network::Norm& norm, std::span<float> out) {
+    kernels_.layer_norm(row(stream(thread).x, token), norm.weight, norm.bias, shape_.layer_norm_epsilon, out);
+  }
+  // The input of a step, for this thread or, of many tokens, by all for all.
+  bool begin_step(int thread, IndexRange tokens, const std::vector<float>* added, std::size_t shares,
+                  const Network::Norm& norm) {
+    Activations& normed = stream(thread).normed;
+    for (int t = tokens.begin; t < tokens.end; ++t) {
+      add(thread, t, added, shares);
+      normalise(thread, t, norm, normed.row(t));
+    }
+    normed.quantize(kernels_, tokens);
+    return alone() || barrier_.wait();
+  }
+
+  void multiply(const PanelMatrix& w, const float* bias, const ActivationView& x, float* y, int y_stride) {
+    kernels_.multiply(w, {0, w.panels()}, bias, x, tokens_, y, y_stride);
+  }
+
+  // One share of attention, all tokens.
+  void attend(int thread, int layer, const Network::Share& share, float* out) {
+    Scratch& mine = decoder_.scratch_[static_cast<std::size_t>(thread)];
+    const int head_width = shape_.head_width(), heads = share.heads.size(), width = heads * head_width;
+    const int stride = share.qkv.panels() * kPanelRows;
+    mine.qkv.resize(static_cast<std::size_t>(tokens_) * static_cast<std::size_t>(stride));
+    multiply(share.qkv, share.qkv_bias, stream(thread).normed.view(), mine.qkv.data(), stride);
+
+    mine.query.resize(tokens_, width, cache_.quantized());
+    mine.mixed.resize(tokens_, width, network_.quantizes());
+    for (int t = 0; t < tokens_; ++t) {
+      const float* qkv = &mine.qkv[static_cast<std::size_t>(t) * static_cast<std::size_t>(stride)];
+      std::copy(qkv, qkv + width, mine.query.row(t).data());
+      for (int h = 0; h < heads; ++h)
+        cache_.put(layer, share.heads.begin + h, first_ + t, kernels_, qkv + width + h * head_width,
+                   qkv + 2 * width + h * head_width);
+    }
+    mine.query.quantize(kernels_, {0, tokens_});
+    for (int h = 0; h < heads; ++h)
+      for (int t = 0; t < tokens_; t += kTokensAttended)
+        attend_head(mine, layer, share.heads.begin + h, h * head_width, t, std::min(kTokensAttended, tokens_ - t));
+    mine.mixed.quantize(kernels_, {0, tokens_});
+    multiply(share.attention_output, share.attention_output_bias, mine.mixed.view(), out, part_width_);
+  }
+
+  // out[t] = Σ_p softmax_p(q_t · keys[p] / √head_width) · values[p] over the positions up to t's own.
+  void attend_head(Scratch& mine, int layer, int head, int column, int from, int tokens) {
+    const auto head_width = static_cast<std::size_t>(shape_.head_width());
+    const PanelMatrix keys = cache_.keys(layer, head);
+    const ValueView values = cache_.values(layer, head);
+    const int panels = (first_ + from + tokens + kPanelRows - 1) / kPanelRows, stride = panels * kPanelRows;
+    mine.scores.resize(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(stride));
+    kernels_.multiply(keys, {0, panels}, nullptr, mine.query.view().from(column).token(from), tokens,
+                      mine.scores.data(), stride);
+    const float scale = 1.0F / std::sqrt(static_cast<float>(head_width));
+    for (int t = 0; t < tokens; ++t) {
+      const auto seen = std::span(mine.scores)
+                            .subspan(static_cast<std::size_t>(t) * static_cast<std::size_t>(stride),
+                                     static_cast<std::size_t>(first_ + from + t + 1));
+      const float inverse = kernels_.softmax(seen, scale);
+      kernels_.mix(values, seen, inverse,
+                   mine.mixed.row(from + t).subspan(static_cast<std::size_t>(column), head_width));
+    }
+  }
+
+  // One share of the MLP, all tokens.
+  void mlp(int thread, const Network::Share& share, float* out) {
+    Activations& hidden = decoder_.scratch_[static_cast<std::size_t>(thread)].hidden;
+    const int stride = share.mlp_up.panels() * kPanelRows;
+    hidden.resize(tokens_, stride, network_.quantizes());
+    multiply(share.mlp_up, share.mlp_up_bias, stream(thread).normed.view(), hidden.values.data(), stride);
+    kernels_.gelu(hidden.values);
+    hidden.quantize(kernels_, {0, tokens_});
+    multiply(share.mlp_down, share.mlp_down_bias, hidden.view(), out, part_width_);
+  }
+
+  Decoder& decoder_;
+  const Network& network_;
+  const KernelSet& kernels_;
+  const Gpt2Config& shape_;
+  KvCache& cache_;
+  const std::span<const TokenId> ids_;
+  const int tokens_, first_;
+  const int part_width_;  // of a row of parts: whole panels
+  const int threads_;
+  StepBarrier barrier_;
+};
 
 bool Decoder::read(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden) {
   for (const TokenId id : ids) MIDINF_ASSERT(id >= 0 && id < config().vocabulary);
   const auto width = static_cast<std::size_t>(config().width);
   while (!ids.empty()) {
     const std::size_t now = std::min<std::size_t>(ids.size(), kBatch);
-    if (!read_batch(cache, ids.first(now), hidden.first(now * width))) return false;
+    if (!Pass(*this, cache, ids.first(now)).run(hidden.first(now * width))) return false;
     ids = ids.subspan(now);
     hidden = hidden.subspan(now * width);
   }
@@ -172,6 +273,10 @@ bool Decoder::read(KvCache& cache, std::span<const TokenId> ids, std::span<float
 }
 
 namespace {
+
+IndexRange panels_of(const RowRange& rows) {
+  return {rows.begin / kPanelRows, (rows.end + kPanelRows - 1) / kPanelRows};
+}
 
 // How many of the first ids of `context` the cache holds; `most` at most.
 std::size_t common_prefix(const KvCache& cache, std::span<const TokenId> context, std::size_t most) {
@@ -225,16 +330,36 @@ std::span<const float> Decoder::read_from_start(std::span<const TokenId> ids) {
 
 void Decoder::head(std::span<const float> hidden, int count, const RowRanges& rows, std::span<float> logits) {
   const int total = rows.size();
+  const PanelMatrix& matrix = network_->token_embedding();
   MIDINF_ASSERT(logits.size() == static_cast<std::size_t>(total) * static_cast<std::size_t>(count));
+  head_input_.resize(count, config().width, network_->quantizes());
+  std::copy(hidden.begin(), hidden.end(), head_input_.values.begin());
+  head_input_.quantize(network_->kernels(), {0, count});
+  int panels = 0;
+  for (const RowRange& range : rows.ranges()) panels += panels_of(range).size();
   pool_->run([&](int thread) {
-    const RowBlock mine = share(total, kRowMultiple, thread, pool_->threads());
-    int packed = 0;  // where the range's first row stands among the packed ones
+    std::vector<float>& edge = scratch_[static_cast<std::size_t>(thread)].edge;
+    const IndexRange mine = share(panels, 1, thread, pool_->threads());
+    int before = 0, packed = 0;  // panels and rows of the ranges so far
     for (const RowRange& range : rows.ranges()) {
-      const int begin = std::max(mine.begin, packed), end = std::min(mine.end, packed + range.size());
-      if (begin < end)
-        network_->kernels().multiply(network_->token_embedding(),
-                                     {range.begin + begin - packed, range.begin + end - packed}, {}, hidden, count,
-                                     logits.data() + begin, total);
+      const IndexRange all = panels_of(range);
+      const int begin = all.begin + std::max(mine.begin - before, 0);
+      const int end = all.begin + std::min(mine.end - before, all.size());
+      for (int p = begin; p < end; ++p) {
+        // Of a panel at an end of the range some rows may not be wanted.
+        const int from = std::max(range.begin, p * kPanelRows), to = std::min(range.end, (p + 1) * kPanelRows);
+        float* out = logits.data() + packed + from - range.begin;
+        if (to - from == kPanelRows) {
+          network_->kernels().multiply(matrix, {p, p + 1}, nullptr, head_input_.view(), count, out, total);
+          continue;
+        }
+        edge.resize(static_cast<std::size_t>(count) * kPanelRows);
+        network_->kernels().multiply(matrix, {p, p + 1}, nullptr, head_input_.view(), count, edge.data(), kPanelRows);
+        for (int h = 0; h < count; ++h)
+          std::copy_n(&edge[static_cast<std::size_t>(h * kPanelRows + from - p * kPanelRows)], to - from,
+                      out + static_cast<std::ptrdiff_t>(h) * total);
+      }
+      before += all.size();
       packed += range.size();
     }
   });

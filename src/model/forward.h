@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -45,8 +46,33 @@ class Decoder {
   void head(std::span<const float> hidden, int count, const RowRanges& rows, std::span<float> logits);
 
  private:
+  /// Activations [tokens, columns] with what the kernels make of them.
+  struct Activations {
+    std::vector<float> values;
+    std::vector<std::int8_t> quantized;
+    std::vector<float> scales;
+    std::vector<std::int32_t> sums;
+    int columns = 0;
+
+    void resize(int tokens, int width, bool quantizes);
+    [[nodiscard]] std::span<float> row(int token);
+    void quantize(const KernelSet& kernels, IndexRange tokens);
+    [[nodiscard]] ActivationView view() const;
+  };
+  /// What a thread has for itself.
+  struct Scratch {
+    std::vector<float> x;  // [tokens, width], the residual stream; that of the first where tokens are shared out
+    Activations normed;    // [tokens, width], the same
+    std::vector<float> qkv;
+    Activations query;   // [tokens, heads of a share · head_width]
+    Activations mixed;   // the same: attention's output before its projection
+    Activations hidden;  // [tokens, hidden units of a share]
+    std::vector<float> scores;
+    std::vector<float> edge;  // panels of logits that are not wanted whole
+  };
+  class Pass;
+
   bool read(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden);
-  bool read_batch(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden);
 
   std::shared_ptr<const Network> network_;
   std::shared_ptr<ComputePool> pool_;
@@ -55,15 +81,10 @@ class Decoder {
   const std::atomic<bool>* cancel_ = nullptr;
   std::vector<float> hidden_;  // [ids of the last call, width]
   std::vector<float> logits_;
-
-  // Activations of one batch of at most kBatch ids.
-  std::vector<float> x_;       // [batch, width], the residual stream
-  std::vector<float> normed_;  // [batch, width]
-  std::vector<float> qkv_;     // [batch, 3 · width]
-  std::vector<float> mixed_;   // [batch, width], attention's output before its projection
-  std::vector<float> added_;   // [batch, width], what a block adds to the residual stream
-  std::vector<float> mlp_;     // [batch, 4 · width]
-  std::vector<float> scores_;  // [threads, context]
+  std::vector<Scratch> scratch_;  // one a thread
+  // What the shares of attention and of the MLP add to the residual stream: [shares, tokens, width].
+  std::vector<float> attention_parts_, mlp_parts_;
+  Activations head_input_;
 };
 
 }  // namespace midinf

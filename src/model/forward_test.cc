@@ -31,10 +31,16 @@ double largest_difference(std::span<const float> a, std::span<const float> b) {
   return largest;
 }
 
-class Forward : public testing::Test {
+// With float32 weights, and with quantised ones.
+class Forward : public testing::TestWithParam<DType> {
  protected:
-  std::unique_ptr<Decoder> decoder(int threads, const KernelSet* kernels = available_kernels().front()) {
-    return std::make_unique<Decoder>(*Network::load(checkpoint_, *kernels), std::make_shared<ComputePool>(threads));
+  Forward() {
+    if (GetParam() != DType::kF32) checkpoint_.quantize(GetParam());
+  }
+  std::unique_ptr<Decoder> decoder(int threads, const KernelSet* kernels = available_kernels().front(),
+                                   bool exact = false) {
+    return std::make_unique<Decoder>(*Network::load(checkpoint_, *kernels, {.exact = exact}),
+                                     std::make_shared<ComputePool>(threads));
   }
   unsigned seed_ = std::random_device{}();
   std::mt19937 random_{seed_};
@@ -42,22 +48,25 @@ class Forward : public testing::Test {
   const RowRanges rows_{{0, 10}, {500, 1501}, {2999, 3000}};
 };
 
-TEST_F(Forward, AgreesWithTheReferenceOnEveryKernelSet) {
+TEST_P(Forward, AgreesWithTheReferenceOnEveryKernelSet) {
   for (const KernelSet* kernels : available_kernels()) {
-    const auto fast = decoder(2, kernels);
     auto plain = *ReferenceNetwork::load(checkpoint_);
-    const auto ids = random_ids(random_, 300);
-    for (const int length : {1, 2, 31, 300}) {
-      const auto context = std::span(ids).first(static_cast<std::size_t>(length));
-      plain.read_all(context);
-      // Float32 sums in another order through three layers; logits are of size 1.
-      EXPECT_LT(largest_difference(fast->logits(context, rows_), plain.logits(rows_)), 1e-4)
-          << kernels->name << " " << seed_;
+    for (const bool exact : {true, false}) {
+      const auto fast = decoder(2, kernels, exact);
+      const bool rounds = is_quantized(GetParam()) && kernels->quantizes && !exact;
+      const auto ids = random_ids(random_, 300);
+      for (const int length : {1, 2, 31, 300}) {
+        const auto context = std::span(ids).first(static_cast<std::size_t>(length));
+        plain.read_all(context);
+        // Float32 sums in another order through three layers, or activations of 8 bits; logits are of size 1.
+        EXPECT_LT(largest_difference(fast->logits(context, rows_), plain.logits(rows_)), rounds ? 0.2 : 1e-4)
+            << kernels->name << " " << seed_;
+      }
     }
   }
 }
 
-TEST_F(Forward, PrefillAndDecodeAgreeBitForBit) {
+TEST_P(Forward, PrefillAndDecodeAgreeBitForBit) {
   const auto at_once = decoder(2), one_by_one = decoder(2);
   const auto ids = random_ids(random_, 700);
   std::vector<float> last;
@@ -69,7 +78,7 @@ TEST_F(Forward, PrefillAndDecodeAgreeBitForBit) {
   EXPECT_EQ(std::memcmp(logits.data(), last.data(), last.size() * sizeof(float)), 0);
 }
 
-TEST_F(Forward, ThreadsChangeNoBit) {
+TEST_P(Forward, ThreadsChangeNoBit) {
   const auto ids = random_ids(random_, 333);
   const auto alone = decoder(1);
   const auto expected = alone->logits(ids, rows_);
@@ -80,7 +89,7 @@ TEST_F(Forward, ThreadsChangeNoBit) {
   }
 }
 
-TEST_F(Forward, ReadingAgainAfterAnotherContextChangesNothing) {
+TEST_P(Forward, ReadingAgainAfterAnotherContextChangesNothing) {
   const auto one = decoder(2);
   const auto ids = random_ids(random_, 200);
   auto other = ids;
@@ -93,7 +102,7 @@ TEST_F(Forward, ReadingAgainAfterAnotherContextChangesNothing) {
   EXPECT_EQ(std::memcmp(again.data(), expected.data(), expected.size() * sizeof(float)), 0);
 }
 
-TEST_F(Forward, WhatWasReadAheadIsThereWhenItIsAskedFor) {
+TEST_P(Forward, WhatWasReadAheadIsThereWhenItIsAskedFor) {
   const auto one = decoder(2), plain = decoder(1);
   const auto window = random_ids(random_, 400), next = random_ids(random_, 300);
   one->logits(window, rows_);
@@ -112,7 +121,7 @@ TEST_F(Forward, WhatWasReadAheadIsThereWhenItIsAskedFor) {
   EXPECT_EQ(std::memcmp(back.data(), before.data(), before.size_bytes()), 0);
 }
 
-TEST_F(Forward, CancelledThreadsGiveNothingAndLoseNothing) {
+TEST_P(Forward, CancelledThreadsGiveNothingAndLoseNothing) {
   std::atomic<bool> cancel{false};
   for (const int threads : {1, 3}) {
     const auto one = decoder(threads);
@@ -136,7 +145,7 @@ TEST_F(Forward, CancelledThreadsGiveNothingAndLoseNothing) {
   }
 }
 
-TEST_F(Forward, HiddenStatesOfAWholeRowGiveTheSameLogits) {
+TEST_P(Forward, HiddenStatesOfAWholeRowGiveTheSameLogits) {
   const auto one = decoder(2), whole = decoder(2);
   const auto ids = random_ids(random_, 90);
   const auto hidden = whole->read_from_start(ids);
@@ -148,11 +157,14 @@ TEST_F(Forward, HiddenStatesOfAWholeRowGiveTheSameLogits) {
   }
 }
 
-TEST_F(Forward, TheWholeContextCanBeRead) {
+TEST_P(Forward, TheWholeContextCanBeRead) {
   const auto one = decoder(2);
   const auto ids = random_ids(random_, kShape.context);
   EXPECT_EQ(one->logits(ids, rows_).size(), static_cast<std::size_t>(rows_.size()));
 }
+
+INSTANTIATE_TEST_SUITE_P(Types, Forward, testing::Values(DType::kF32, DType::kQ8_0, DType::kQ4_0),
+                         [](const auto& type) { return std::string(dtype_name(type.param)); });
 
 }  // namespace
 }  // namespace midinf

@@ -31,8 +31,8 @@ constexpr std::array<std::uint64_t, 13> kValueBytes = {1, 1, 2, 2, 4, 4, 4, 1, 8
 static_assert(std::variant_size_v<GgufValue> == kValueBytes.size());
 
 // ggml's numbers of the element types that we read and write.
-constexpr std::array<std::pair<std::uint32_t, DType>, 4> kElementTypes = {
-    {{0, DType::kF32}, {1, DType::kF16}, {8, DType::kQ8_0}, {30, DType::kBF16}}};
+constexpr std::array<std::pair<std::uint32_t, DType>, 5> kElementTypes = {
+    {{0, DType::kF32}, {1, DType::kF16}, {2, DType::kQ4_0}, {8, DType::kQ8_0}, {30, DType::kBF16}}};
 
 std::string element_type_name(std::uint32_t type) {
   constexpr std::array<std::string_view, 31> kNames = {
@@ -187,21 +187,24 @@ Result<TableEntry> read_entry(ByteCursor& cursor, std::uint64_t file_size) {
   const auto known =
       std::find_if(kElementTypes.begin(), kElementTypes.end(), [&](const auto& t) { return t.first == *type; });
   if (known == kElementTypes.end())
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("element type {}; f32, f16, bf16 and q8_0 are supported, so convert the original again",
-                            element_type_name(*type)),
-                place);
+    return fail(
+        ErrorCode::kUnsupported,
+        fmt::format("element type {}; f32, f16, bf16, q8_0 and q4_0 are supported, so convert the original again",
+                    element_type_name(*type)),
+        place);
   entry.tensor.name = std::move(name);
   entry.tensor.dtype = known->second;
   entry.offset = *offset;
 
-  // A byte holds at most one number in all our types, so no honest tensor has more numbers than the file has bytes.
+  // A byte holds at most two numbers in all our types, so no honest tensor has more than twice as many as the file.
   const std::uint64_t columns = entry.tensor.dimensions[0];
-  const auto elements = element_count(entry.tensor.dimensions, file_size);
+  const auto elements = element_count(entry.tensor.dimensions, 2 * file_size);
   if (!elements || columns > std::numeric_limits<int>::max())
     return corrupt(fmt::format("shape {} does not fit into the file", shape_text(entry.tensor.dimensions)), place);
-  if (entry.tensor.dtype == DType::kQ8_0 && columns % kQ8Block != 0)
-    return corrupt(fmt::format("rows of {} numbers cannot be q8_0, whose blocks hold {}", columns, kQ8Block), place);
+  if (is_quantized(entry.tensor.dtype) && columns % kQuantBlock != 0)
+    return corrupt(fmt::format("rows of {} numbers cannot be {}, whose blocks hold {}", columns,
+                               dtype_name(entry.tensor.dtype), kQuantBlock),
+                   place);
   entry.size = *elements / columns * row_bytes(entry.tensor.dtype, static_cast<int>(columns));
   return entry;
 }

@@ -61,7 +61,7 @@ bool looks_like_gguf(std::span<const std::byte> file);
 /// Reads a file's tables; tensor bytes stay where they are. Every count, length and offset is checked against the
 /// length of the file before it is used. Errors: kCorrupt for anything that breaks the format (keys or tensors that
 /// stand twice, tensors that overlap, are misaligned or pass the end of the file, …), kUnsupported for other versions
-/// and for element types other than f32, f16, bf16 and q8_0, naming the first tensor that has one. [any thread]
+/// and for element types other than f32, f16, bf16, q8_0 and q4_0, naming the first tensor that has one. [any thread]
 Result<Gguf> parse_gguf(std::span<const std::byte> file);
 
 /// Writes a file: tensors in the given order, back to back, each start and the end aligned to 32 bytes. `bytes_of(i)`

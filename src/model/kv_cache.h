@@ -2,41 +2,54 @@
 // Read next: forward.cc, which fills it.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "base/token.h"
+#include "kernels/kernels.h"
 #include "model/config.h"
 
 namespace midinf {
 
-/// Keys and values of one sequence, and its ids. Dropping the last ids is free; a copy costs length() · 8 · width ·
-/// layers bytes. Float32. [worker]
+/// Keys and values of one sequence, and its ids. Dropping the last ids is free. Keys lie in panels, as the rows of a
+/// matrix that is multiplied by queries, values one after the other. Float32, or int8 with a scale for each 32: 8 or 2
+/// and a quarter bytes per id, layer and unit of width. [worker]
 class KvCache {
  public:
-  explicit KvCache(const Gpt2Config& config);
+  /// `quantized` takes effect where a head is a multiple of 32 wide.
+  KvCache(const Gpt2Config& config, bool quantized);
 
   [[nodiscard]] int length() const { return static_cast<int>(ids_.size()); }
   [[nodiscard]] std::span<const TokenId> ids() const { return ids_; }
+  [[nodiscard]] bool quantized() const { return quantized_; }
   /// Forgets all but the first `length` ids. Precondition: 0 <= length <= length().
   void truncate(int length);
-  /// Makes room for `ids` behind those held; whoever calls this must fill their keys and values.
+  /// Makes room for `ids` behind those held; whoever calls this must put their keys and values.
   void append(std::span<const TokenId> ids);
 
-  /// The first `positions` keys (values) of one head: [positions, head_width].
-  [[nodiscard]] std::span<const float> keys(int layer, int head, int positions) const;
-  [[nodiscard]] std::span<const float> values(int layer, int head, int positions) const;
-  /// One of them, to be filled: [head_width].
-  [[nodiscard]] std::span<float> key(int layer, int head, int position);
-  [[nodiscard]] std::span<float> value(int layer, int head, int position);
+  /// The keys of one head: [context, head_width]; those not put yet are anything.
+  [[nodiscard]] PanelMatrix keys(int layer, int head) const;
+  /// The values of one head: [context, head_width].
+  [[nodiscard]] ValueView values(int layer, int head) const;
+  /// key, value: [head_width].
+  void put(int layer, int head, int position, const KernelSet& kernels, const float* key, const float* value);
 
  private:
-  [[nodiscard]] std::size_t offset(int layer, int head, int position) const;
+  [[nodiscard]] std::size_t head_index(int layer, int head) const {
+    return static_cast<std::size_t>(layer * heads_ + head);
+  }
 
-  int heads_, head_width_, context_;
-  std::size_t size_;  // floats of all keys; allocated with the first id
+  int layers_, heads_, head_width_, context_;
+  bool quantized_;
   std::vector<TokenId> ids_;
-  std::vector<float> keys_, values_;  // [layers, heads, context, head_width]
+  // Per layer and head; allocated with the first id.
+  std::size_t key_bytes_;
+  std::vector<std::byte> keys_;
+  std::vector<float> values_;                  // [context, head_width], or
+  std::vector<std::int8_t> quantized_values_;  // [context, head_width]
+  std::vector<float> scales_;                  // [context, head_width / kQuantBlock]
 };
 
 }  // namespace midinf

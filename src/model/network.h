@@ -14,33 +14,53 @@
 
 namespace midinf {
 
-/// Immutable and shared: one network serves any number of decoders. [any thread]
+/// Immutable and shared: one network serves any number of decoders. Each layer is cut once and for all into shares, of
+/// heads and of hidden units of the MLP: what a share adds to the residual stream is computed by one thread, and the
+/// shares are added in order, so results do not depend on how many threads there are. Weights lie in memory in the
+/// order in which a pass reads them. [any thread]
 class Network {
  public:
+  static constexpr int kMostShares = 4;
+
   struct Norm {
     std::span<const float> weight, bias;  // [width]
   };
-  struct Linear {
-    MatrixView weight;            // [outputs, inputs]
-    std::span<const float> bias;  // [outputs]
+  struct Share {
+    IndexRange heads;
+    PanelMatrix qkv;  // of these heads: their rows of q, then k, then v; [3 · heads · head_width, width]
+    const float* qkv_bias = nullptr;
+    PanelMatrix attention_output;                  // [width, heads · head_width]
+    const float* attention_output_bias = nullptr;  // the first share has it
+
+    IndexRange hidden;
+    PanelMatrix mlp_up;  // [hidden, width]
+    const float* mlp_up_bias = nullptr;
+    PanelMatrix mlp_down;                  // [width, hidden]
+    const float* mlp_down_bias = nullptr;  // the first share has it
   };
   struct Layer {
-    Norm attention_norm;
-    Linear qkv, attention_output;
-    Norm mlp_norm;
-    Linear mlp_up, mlp_down;
+    Norm attention_norm, mlp_norm;
+    std::vector<Share> shares;
   };
 
-  /// Copies the weights out of `checkpoint`, matrices as they are stored where it can hand out the bytes, as float32
-  /// otherwise; `kernels` as from select_kernels. The checkpoint can be closed afterwards. `progress` is called before
-  /// each tensor with the part of all bytes loaded so far, 0..1; false stops. Errors: kCorrupt from the source,
-  /// kUnsupported for shapes beyond what the kernels take, kOutOfMemory, kCancelled.
+  struct LoadOptions {
+    bool exact = false;  ///< quantised weights as float32, and all arithmetic: four times the memory, for measuring
+    std::function<bool(double)> progress;  ///< before each tensor, with the part of all bytes loaded; false stops
+  };
+  /// Takes the weights out of `checkpoint`, matrices as they are stored where it can hand out the bytes, as float32
+  /// otherwise; `kernels` as from select_kernels. The checkpoint can be closed afterwards. Errors: kCorrupt from the
+  /// source, kUnsupported for shapes beyond what the kernels take, kOutOfMemory, kCancelled.
   static Result<std::shared_ptr<const Network>> load(const Checkpoint& checkpoint, const KernelSet& kernels,
-                                                     const std::function<bool(double)>& progress = {});
+                                                     const LoadOptions& options);
+  static Result<std::shared_ptr<const Network>> load(const Checkpoint& checkpoint, const KernelSet& kernels) {
+    return load(checkpoint, kernels, LoadOptions());
+  }
 
   [[nodiscard]] const Gpt2Config& config() const { return config_; }
   [[nodiscard]] const KernelSet& kernels() const { return *kernels_; }
-  [[nodiscard]] const MatrixView& token_embedding() const { return token_embedding_; }  // also the output head
+  /// Activations, keys and values are quantised.
+  [[nodiscard]] bool quantizes() const { return quantizes_; }
+  [[nodiscard]] const PanelMatrix& token_embedding() const { return token_embedding_; }  // also the output head
   [[nodiscard]] const MatrixView& position_embedding() const { return position_embedding_; }
   [[nodiscard]] std::span<const Layer> layers() const { return layers_; }
   [[nodiscard]] const Norm& output_norm() const { return output_norm_; }
@@ -48,15 +68,18 @@ class Network {
   [[nodiscard]] std::size_t bytes() const { return size_; }
 
  private:
+  class Loader;
   struct Free {
     void operator()(std::byte* p) const;
   };
 
   Gpt2Config config_;
   const KernelSet* kernels_ = nullptr;
+  bool quantizes_ = false;
   std::unique_ptr<std::byte, Free> memory_;
   std::size_t size_ = 0;
-  MatrixView token_embedding_, position_embedding_;
+  PanelMatrix token_embedding_;
+  MatrixView position_embedding_;
   std::vector<Layer> layers_;
   Norm output_norm_;
 };

@@ -39,7 +39,26 @@ bool is_infinite(std::uint16_t half, std::uint16_t exponent) {
 }
 
 // One block; false when its scale does not fit float16.
-bool encode_block(std::span<const float> x, std::byte*& at) {
+bool encode_q4_block(std::span<const float> x, std::byte*& at) {
+  float largest = 0, extreme = 0;
+  for (const float value : x)
+    if (std::fabs(value) > largest) largest = std::fabs(value), extreme = value;
+  // The number of the largest magnitude becomes -8, which has no opposite.
+  const float scale = extreme / -8.0F;
+  const std::uint16_t stored_scale = f32_to_f16(scale);
+  put(at, &stored_scale, sizeof stored_scale);
+  const float inverse = scale == 0 || std::isinf(1.0F / scale) ? 0.0F : 1.0F / scale;
+  const auto number = [&](std::size_t i) {
+    return static_cast<unsigned>(std::clamp(std::floor(x[i] * inverse + 8.5F), 0.0F, 15.0F));
+  };
+  for (std::size_t i = 0; i < kQuantBlock / 2; ++i) {
+    const auto pair = static_cast<std::byte>(number(i) | number(i + kQuantBlock / 2) << 4);
+    put(at, &pair, 1);
+  }
+  return !is_infinite(stored_scale, 0x7C00U);
+}
+
+bool encode_q8_block(std::span<const float> x, std::byte*& at) {
   float largest = 0;
   for (const float value : x) largest = std::max(largest, std::fabs(value));
   const float scale = largest / 127.0F;
@@ -61,7 +80,7 @@ bool encode_block(std::span<const float> x, std::byte*& at) {
 
 Result<std::vector<std::byte>> encode(DType dtype, std::span<const float> values, int columns) {
   MIDINF_ASSERT(columns > 0 && values.size() % static_cast<std::size_t>(columns) == 0);
-  MIDINF_ASSERT(dtype != DType::kQ8_0 || columns % kQ8Block == 0);
+  MIDINF_ASSERT(!is_quantized(dtype) || columns % kQuantBlock == 0);
   for (std::size_t i = 0; i < values.size(); ++i)
     if (!std::isfinite(values[i])) return bad_value(i, columns, values[i], "is not a number to compute with");
 
@@ -69,10 +88,14 @@ Result<std::vector<std::byte>> encode(DType dtype, std::span<const float> values
   std::byte* at = bytes.data();
   if (dtype == DType::kF32) {
     std::memcpy(at, values.data(), bytes.size());
-  } else if (dtype == DType::kQ8_0) {
-    for (std::size_t i = 0; i < values.size(); i += kQ8Block)
-      if (!encode_block(values.subspan(i, kQ8Block), at))
-        return bad_value(i, columns, values[i], "lies in a block too large for q8_0");
+  } else if (is_quantized(dtype)) {
+    for (std::size_t i = 0; i < values.size(); i += kQuantBlock) {
+      const auto block = values.subspan(i, kQuantBlock);
+      if (!(dtype == DType::kQ8_0 ? encode_q8_block(block, at) : encode_q4_block(block, at)))
+        return bad_value(
+            i, columns, values[i],
+            dtype == DType::kQ8_0 ? "lies in a block too large for q8_0" : "lies in a block too large for q4_0");
+    }
   } else {
     const bool f16 = dtype == DType::kF16;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -91,16 +114,23 @@ void decode(DType dtype, std::span<const std::byte> bytes, std::span<float> out)
     if (!out.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
     return;
   }
-  if (dtype == DType::kQ8_0) {
-    MIDINF_ASSERT(out.size() % kQ8Block == 0 && bytes.size() == out.size() / kQ8Block * kQ8BlockBytes);
+  if (is_quantized(dtype)) {
+    const std::size_t block_bytes = row_bytes(dtype, kQuantBlock);
+    MIDINF_ASSERT(out.size() % kQuantBlock == 0 && bytes.size() == out.size() / kQuantBlock * block_bytes);
     const std::byte* at = bytes.data();
-    for (std::size_t block = 0; block < out.size(); block += kQ8Block) {
+    for (std::size_t block = 0; block < out.size(); block += kQuantBlock, at += block_bytes) {
       std::uint16_t half = 0;
       std::memcpy(&half, at, sizeof half);
       const float scale = f16_to_f32(half);
-      for (std::size_t i = 0; i < kQ8Block; ++i)
-        out[block + i] = scale * static_cast<float>(static_cast<std::int8_t>(at[sizeof half + i]));
-      at += kQ8BlockBytes;
+      const std::byte* numbers = at + sizeof half;
+      for (std::size_t i = 0; i < kQuantBlock; ++i) {
+        if (dtype == DType::kQ8_0) {
+          out[block + i] = scale * static_cast<float>(static_cast<std::int8_t>(numbers[i]));
+        } else {
+          const int pair = std::to_integer<int>(numbers[i % (kQuantBlock / 2)]);
+          out[block + i] = scale * static_cast<float>((i < kQuantBlock / 2 ? pair & 15 : pair >> 4) - 8);
+        }
+      }
     }
     return;
   }

@@ -55,6 +55,30 @@ TEST(Quantize, Q8BlockIsAScaleAndThirtyTwoNumbers) {
   EXPECT_EQ(number(31), 0);
 }
 
+TEST(Quantize, Q4BlockIsAScaleAndThirtyTwoHalfBytes) {
+  std::vector<float> values(32, 0.0F);
+  values[0] = 16.0F;  // scale -2: the largest magnitude is -8
+  values[1] = -14.0F;
+  values[2] = -16.0F;  // 8 would be one too many
+  values[3] = 1.0F;    // half a step: -0.5 + 8.5 = 8, the number 0
+  values[16] = 6.0F;
+  const auto bytes = encode(DType::kQ4_0, values, 32);
+  ASSERT_TRUE(bytes);
+  ASSERT_EQ(bytes->size(), 18U);
+  std::uint16_t scale = 0;
+  std::memcpy(&scale, bytes->data(), 2);
+  EXPECT_EQ(f16_to_f32(scale), -2.0F);
+  EXPECT_EQ(std::to_integer<int>((*bytes)[2]), 0 | 5 << 4);
+  std::vector<float> decoded(32);
+  decode(DType::kQ4_0, *bytes, decoded);
+  EXPECT_EQ(decoded[0], 16.0F);
+  EXPECT_EQ(decoded[1], -14.0F);
+  EXPECT_EQ(decoded[2], -14.0F);
+  EXPECT_EQ(decoded[3], 0.0F);
+  EXPECT_EQ(decoded[16], 6.0F);
+  EXPECT_EQ(decoded[31], 0.0F);
+}
+
 // ggml multiplies by the scale's float32 reciprocal; these are numbers where dividing by the scale rounds to 64 instead
 // (half of the largest is 63.5 steps, before either rounding). The golden logits of mini-q8_0 depend on it.
 TEST(Quantize, Q8MultipliesByTheReciprocalAsGgmlDoes) {

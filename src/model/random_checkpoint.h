@@ -8,6 +8,7 @@
 
 #include "model/checkpoint.h"
 #include "model/gpt2_tensors.h"
+#include "model/quantize.h"
 
 namespace midinf {
 
@@ -30,12 +31,25 @@ class RandomCheckpoint : public Checkpoint {
   [[nodiscard]] Result<std::vector<float>> read(std::string_view name) const override {
     return values_.at(std::string(name));
   }
-  [[nodiscard]] std::optional<std::span<const std::byte>> stored(std::string_view) const override {
-    return std::nullopt;
+  [[nodiscard]] std::optional<std::span<const std::byte>> stored(std::string_view name) const override {
+    const auto found = stored_.find(std::string(name));
+    return found == stored_.end() ? std::nullopt : std::optional<std::span<const std::byte>>(found->second);
+  }
+  /// From now on all matrices are stored as `type`, and read as what is stored.
+  void quantize(DType type) {
+    for (TensorInfo& tensor : tensors_) {
+      if (tensor.rows == 1) continue;
+      tensor.dtype = type;
+      std::vector<float>& values = values_[tensor.name];
+      std::vector<std::byte>& bytes = stored_[tensor.name];
+      bytes = *encode(type, values, tensor.columns);
+      decode(type, bytes, values);
+    }
   }
 
  private:
   std::map<std::string, std::vector<float>> values_;
+  std::map<std::string, std::vector<std::byte>> stored_;
 };
 
 }  // namespace midinf

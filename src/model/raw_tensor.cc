@@ -47,7 +47,7 @@ std::optional<std::uint64_t> element_count(std::span<const std::uint64_t> shape,
 }
 
 void read_row(const RawTensor& tensor, std::uint64_t row, std::span<float> out) {
-  MIDINF_ASSERT(tensor.dtype && tensor.dtype != DType::kQ8_0 && (tensor.shape.size() == 1 || tensor.shape.size() == 2));
+  MIDINF_ASSERT(tensor.dtype && !is_quantized(*tensor.dtype) && (tensor.shape.size() == 1 || tensor.shape.size() == 2));
   const bool matrix = tensor.shape.size() == 2;
   MIDINF_ASSERT(out.size() <= tensor.shape.back() && (matrix ? row < tensor.shape[0] : row == 0));
   const std::size_t size = row_bytes(*tensor.dtype, 1);

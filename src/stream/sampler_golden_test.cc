@@ -35,7 +35,7 @@ TEST_P(SamplerGolden, ComesOutExactly) {
       nlohmann::json::parse(std::ifstream(MIDINF_TEST_DATA "/golden/sampler.json"))["cases"][GetParam()];
   const auto checkpoint = open_checkpoint(MIDINF_SOURCE_DIR "/models/mini-q8_0.gguf");
   ASSERT_TRUE(checkpoint) << checkpoint.error().to_string();
-  Decoder decoder(*Network::load(**checkpoint, **select_kernels()), std::make_shared<ComputePool>(2));
+  Decoder decoder(*Network::load(**checkpoint, **select_kernels(), {.exact = true}), std::make_shared<ComputePool>(2));
   EXPECT_EQ(flatten(generate_like_the_reference(decoder, golden)), golden["result"].get<std::vector<TokenId>>());
 }
 

@@ -1,5 +1,5 @@
-// The kernels as they are meant: plain loops that every compiler turns into code for any processor. The oracle of the
-// other sets (kernels_test.cc).
+// The kernels as they are meant: plain loops over float32 that every compiler turns into code for any processor, exact
+// where others round activations. The oracle of the other sets (kernels_test.cc).
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -22,16 +22,28 @@ float dot(const float* a, const float* b, std::size_t n) {
   return sum;
 }
 
-void multiply(const MatrixView& w, RowBlock rows, std::span<const float> bias, std::span<const float> x, int tokens,
-              float* y, int y_stride) {
+void multiply(const PanelMatrix& w, IndexRange panels, const float* bias, const ActivationView& x, int tokens, float* y,
+              int y_stride) {
   const auto columns = static_cast<std::size_t>(w.columns);
   std::vector<float> row(columns);
-  for (int r = rows.begin; r < rows.end; ++r) {
-    read_row(w, r, row);
+  for (int i = 0; i < panels.size() * kPanelRows; ++i) {
+    const int r = panels.begin * kPanelRows + i;
+    std::fill(row.begin(), row.end(), 0.0F);
+    if (r < w.rows) read_row(w, r, row);
     for (int t = 0; t < tokens; ++t)
-      y[static_cast<std::ptrdiff_t>(t) * y_stride + (r - rows.begin)] =
-          dot(row.data(), &x[static_cast<std::size_t>(t) * columns], columns) +
-          (bias.empty() ? 0.0F : bias[static_cast<std::size_t>(r)]);
+      y[static_cast<std::ptrdiff_t>(t) * y_stride + i] =
+          dot(row.data(), x.token(t).values, columns) + (bias == nullptr ? 0.0F : bias[r]);
+  }
+}
+
+void quantize(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums) {
+  for (int b = 0; b < count / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
+    float largest = 0, nothing = 0;
+    for (int i = 0; i < kQuantBlock; ++i) largest = std::max(largest, std::abs(x[i])), nothing += 0 * x[i];
+    const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
+    scales[b] = largest / 127.0F + nothing;
+    sums[b] = 0;
+    for (int i = 0; i < kQuantBlock; ++i) sums[b] += q[i] = static_cast<std::int8_t>(std::lrint(x[i] * inverse));
   }
 }
 
@@ -52,26 +64,27 @@ void gelu(std::span<float> x) {
   for (float& v : x) v = 0.5F * v * (1.0F + std::tanh(kSqrt2OverPi * (v + 0.044715F * v * v * v)));
 }
 
-void attend(std::span<const float> q, std::span<const float> keys, std::span<const float> values,
-            std::span<float> scores, std::span<float> out) {
-  const std::size_t head_width = q.size();
-  const float scale = 1.0F / std::sqrt(static_cast<float>(head_width));
-  float highest = -INFINITY;
-  for (std::size_t p = 0; p < scores.size(); ++p) {
-    scores[p] = dot(q.data(), &keys[p * head_width], head_width) * scale;
-    highest = std::max(highest, scores[p]);
-  }
+float softmax(std::span<float> scores, float scale) {
+  const float highest = *std::max_element(scores.begin(), scores.end());
   float total = 0;
-  for (float& score : scores) total += score = std::exp(score - highest);
+  for (float& score : scores) total += score = std::exp(scale * (score - highest));
+  return 1.0F / total;
+}
+
+void mix(const ValueView& values, std::span<const float> weights, float factor, std::span<float> out) {
   std::fill(out.begin(), out.end(), 0.0F);
-  for (std::size_t p = 0; p < scores.size(); ++p)
-    for (std::size_t i = 0; i < head_width; ++i) out[i] += scores[p] * values[p * head_width + i];
-  for (float& value : out) value /= total;
+  const auto stride = static_cast<std::size_t>(values.stride);
+  for (std::size_t p = 0; p < weights.size(); ++p)
+    for (std::size_t c = 0; c < out.size(); ++c)
+      out[c] += values.quantized == nullptr ? weights[p] * values.values[p * stride + c]
+                                            : weights[p] * values.scales[(p * stride + c) / kQuantBlock] *
+                                                  static_cast<float>(values.quantized[p * stride + c]);
+  for (float& value : out) value *= factor;
 }
 
 }  // namespace
 
 extern const KernelSet kPlainKernels;
-const KernelSet kPlainKernels{"plain", multiply, layer_norm, gelu, attend};
+const KernelSet kPlainKernels{"plain", false, multiply, quantize, layer_norm, gelu, softmax, mix};
 
 }  // namespace midinf

@@ -1,0 +1,339 @@
+// The kernels for any instruction set with vector registers, written once: SimdKernels<Isa> takes a dozen operations
+// from an Isa and gives a KernelSet. What each function means: plain/plain.cc. How to add a set: docs/howto.
+//
+// An Isa's file is compiled with that set's flags, so nothing here may become a function that the rest of the program
+// shares: an Isa lives in an unnamed namespace, which makes all of this its file's own.
+//
+// A product with quantised weights: the 32 products of a block are summed as integers, exactly; the blocks are added in
+// order with one rounding each (where the set has a fused multiply-add). Every row has its own lane, so no order of
+// additions depends on the register's width: sets with a fused multiply-add agree bit for bit here.
+#pragma once
+
+#include <cstring>
+
+#include "kernels/kernels.h"
+
+namespace midinf {
+
+/* An Isa has
+     kLanes                                   floats of a register
+     kTileRegisters, kTileTokens              of the tile of a product with many tokens: as fit into the registers
+     kDotRegisters                            of a product with quantised weights: Dots in the works at once, a token
+     Float, Dot                               kLanes floats; kLanes sums of products, not yet added up
+     Bytes, Four                              4 · kLanes weights; four activations for every lane
+     load store splat                         Float from and to memory, from one number
+     add sub mul div max min fma round        round: to nearest, ties to even; fma(a, b, c) = a · b + c
+     sum largest                              across the lanes
+     pow2                                     2^n for whole n
+     load_f16 load_bf16 load_i8               kLanes numbers as Float
+     store_i8                                 whole numbers -127..127 as int8
+     load_bytes load_halves splat_four        from memory; load_halves: both halves of 4 · kLanes bytes, each 0..15
+     begin dot dot_small end                  a Dot that comes to this sum; plus the four products of each lane, in
+                                              dot_small of weights 0..15; its value
+     kOffset                                  what load_bytes adds to the weights                                  */
+template <class Isa>
+struct SimdKernels {
+  using Float = typename Isa::Float;
+  using Dot = typename Isa::Dot;
+  static constexpr int kLanes = Isa::kLanes;
+  static constexpr int kRegisters = kPanelRows / kLanes;  // of a panel's rows
+  static_assert(kRegisters % Isa::kTileRegisters == 0 && kQuantBlock % kLanes == 0);
+
+  // ---- products
+
+  // Registers first … first + R - 1 of a panel's rows, T tokens.
+  template <DType kType, int R, int T>
+  static void quantized_tile(const std::byte* panel, int columns, int first, const ActivationView& x, const float* bias,
+                             float* y, int y_stride) {
+    constexpr int kTogether = R < Isa::kDotRegisters ? R : Isa::kDotRegisters;
+    constexpr int kBytes = kType == DType::kQ8_0 ? kQuantBlock : kQuantBlock / 2;  // of a row's block
+    constexpr int kOffset = kType == DType::kQ8_0 ? Isa::kOffset : 8;              // what weights have too much
+    constexpr std::ptrdiff_t kBlockBytes = (2 + kBytes) * kPanelRows;
+    const int blocks = columns / kQuantBlock, x_blocks = x.stride / kQuantBlock;
+    Float total[R][T];
+    for (int r = 0; r < R; ++r)
+      for (int t = 0; t < T; ++t) total[r][t] = Isa::splat(0);
+    const std::byte* scales = panel + static_cast<std::ptrdiff_t>(first) * kLanes * 2;
+    const std::byte* weights = panel + 2 * kPanelRows + static_cast<std::ptrdiff_t>(first) * kLanes * 4;
+    for (int b = 0; b < blocks; ++b, scales += kBlockBytes, weights += kBlockBytes) {
+      const std::int8_t* xs = x.quantized + b * kQuantBlock;
+#pragma GCC unroll 8
+      for (int r = 0; r < R; r += kTogether) {
+        Dot dots[kTogether][T];
+        for (int t = 0; t < T; ++t)
+          for (int i = 0; i < kTogether; ++i) dots[i][t] = Isa::begin(-kOffset * x.sums[t * x_blocks + b]);
+#pragma GCC unroll 8
+        for (int c = 0; c < kBytes; c += 4) {
+          typename Isa::Four low[T], high[T];
+          for (int t = 0; t < T; ++t) {
+            low[t] = Isa::splat_four(xs + t * x.stride + c);
+            if constexpr (kType == DType::kQ4_0) high[t] = Isa::splat_four(xs + t * x.stride + kQuantBlock / 2 + c);
+          }
+          for (int i = 0; i < kTogether; ++i) {
+            const std::byte* at = weights + static_cast<std::ptrdiff_t>(c) * kPanelRows + (r + i) * kLanes * 4;
+            if constexpr (kType == DType::kQ8_0) {
+              const auto w = Isa::load_bytes(at);
+              for (int t = 0; t < T; ++t) dots[i][t] = Isa::dot(dots[i][t], w, low[t]);
+            } else {
+              const auto w = Isa::load_halves(at);
+              for (int t = 0; t < T; ++t) dots[i][t] = Isa::dot_small(dots[i][t], w.low, low[t]);
+              for (int t = 0; t < T; ++t) dots[i][t] = Isa::dot_small(dots[i][t], w.high, high[t]);
+            }
+          }
+        }
+        for (int i = 0; i < kTogether; ++i) {
+          const Float scale = Isa::load_f16(scales + static_cast<std::ptrdiff_t>(r + i) * kLanes * 2);
+          for (int t = 0; t < T; ++t)
+            total[r + i][t] = Isa::fma(Isa::end(dots[i][t]), Isa::mul(scale, Isa::splat(x.scales[t * x_blocks + b])),
+                                       total[r + i][t]);
+        }
+      }
+    }
+    put<R, T>(total, first, bias, y, y_stride);
+  }
+
+  template <DType kType, int R, int T>
+  static void float_tile(const std::byte* panel, int columns, int first, const ActivationView& x, const float* bias,
+                         float* y, int y_stride) {
+    Float total[R][T];
+    for (int r = 0; r < R; ++r)
+      for (int t = 0; t < T; ++t) total[r][t] = Isa::splat(0);
+    constexpr std::ptrdiff_t kSize = kType == DType::kF32 ? 4 : 2;
+    const std::byte* column = panel + first * kLanes * kSize;
+    for (int c = 0; c < columns; ++c, column += kPanelRows * kSize) {
+      Float xs[T];
+      for (int t = 0; t < T; ++t) xs[t] = Isa::splat(x.values[static_cast<std::ptrdiff_t>(t) * x.stride + c]);
+      for (int r = 0; r < R; ++r) {
+        const Float w = numbers<kType>(column + r * kLanes * kSize);
+        for (int t = 0; t < T; ++t) total[r][t] = Isa::fma(w, xs[t], total[r][t]);
+      }
+    }
+    put<R, T>(total, first, bias, y, y_stride);
+  }
+
+  template <DType kType>
+  static Float numbers(const std::byte* at) {
+    if constexpr (kType == DType::kF16) return Isa::load_f16(at);
+    if constexpr (kType == DType::kBF16) return Isa::load_bf16(at);
+    if constexpr (kType == DType::kF32) return Isa::load(reinterpret_cast<const float*>(at));
+  }
+
+  template <int R, int T>
+  static void put(const Float (&total)[R][T], int first, const float* bias, float* y, int y_stride) {
+    for (int r = 0; r < R; ++r)
+      for (int t = 0; t < T; ++t) {
+        const int at = (first + r) * kLanes;
+        const Float sum = bias == nullptr ? total[r][t] : Isa::add(total[r][t], Isa::load(bias + at));
+        Isa::store(y + static_cast<std::ptrdiff_t>(t) * y_stride + at, sum);
+      }
+  }
+
+  template <DType kType, int R, int T>
+  static void tile(const std::byte* panel, int columns, const ActivationView& x, const float* bias, float* y,
+                   int y_stride) {
+    for (int first = 0; first < kRegisters; first += R) {
+      if constexpr (is_quantized(kType))
+        quantized_tile<kType, R, T>(panel, columns, first, x, bias, y, y_stride);
+      else
+        float_tile<kType, R, T>(panel, columns, first, x, bias, y, y_stride);
+    }
+  }
+
+  template <DType kType>
+  static void multiply_as(const PanelMatrix& w, IndexRange panels, const float* bias, const ActivationView& x,
+                          int tokens, float* y, int y_stride) {
+    constexpr int kTogether = Isa::kTileTokens;
+    for (int p = panels.begin; p < panels.end; ++p, y += kPanelRows) {
+      const std::byte* panel = w.panel(p);
+      const float* b = bias == nullptr ? nullptr : bias + static_cast<std::ptrdiff_t>(p) * kPanelRows;
+      int t = 0;
+      for (; t + kTogether <= tokens; t += kTogether)
+        tile<kType, Isa::kTileRegisters, kTogether>(panel, w.columns, x.token(t), b,
+                                                    y + static_cast<std::ptrdiff_t>(t) * y_stride, y_stride);
+      for (; t < tokens; ++t)
+        tile<kType, kRegisters, 1>(panel, w.columns, x.token(t), b, y + static_cast<std::ptrdiff_t>(t) * y_stride,
+                                   y_stride);
+    }
+  }
+
+  static void multiply(const PanelMatrix& w, IndexRange panels, const float* bias, const ActivationView& x, int tokens,
+                       float* y, int y_stride) {
+    switch (w.type) {
+      case DType::kF32:
+        return multiply_as<DType::kF32>(w, panels, bias, x, tokens, y, y_stride);
+      case DType::kF16:
+        return multiply_as<DType::kF16>(w, panels, bias, x, tokens, y, y_stride);
+      case DType::kBF16:
+        return multiply_as<DType::kBF16>(w, panels, bias, x, tokens, y, y_stride);
+      case DType::kQ8_0:
+        return multiply_as<DType::kQ8_0>(w, panels, bias, x, tokens, y, y_stride);
+      case DType::kQ4_0:
+        return multiply_as<DType::kQ4_0>(w, panels, bias, x, tokens, y, y_stride);
+    }
+  }
+
+  static void quantize(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums) {
+    for (int b = 0; b < count / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
+      Float most = Isa::splat(0), nothing = most;
+      for (int i = 0; i < kQuantBlock; i += kLanes) {
+        const Float v = Isa::load(x + i);
+        most = Isa::max(most, Isa::max(v, Isa::sub(Isa::splat(0), v)));
+        nothing = Isa::fma(v, Isa::splat(0), nothing);
+      }
+      const float largest = Isa::largest(most);
+      const Float inverse = Isa::splat(largest > 0 ? 127.0F / largest : 0.0F);
+      Float sum = Isa::splat(0);
+      for (int i = 0; i < kQuantBlock; i += kLanes) {
+        const Float rounded = Isa::round(Isa::mul(Isa::load(x + i), inverse));
+        sum = Isa::add(sum, rounded);  // exact: small whole numbers
+        Isa::store_i8(q + i, rounded);
+      }
+      scales[b] = largest / 127.0F + Isa::sum(nothing);
+      sums[b] = static_cast<std::int32_t>(Isa::sum(sum));
+    }
+  }
+
+  // ---- the rest
+
+  // Fewer numbers than a register has lanes, the others being `fill`; and back.
+  static Float load_part(const float* from, int count, float fill) {
+    float values[kLanes];
+    for (int i = 0; i < kLanes; ++i) values[i] = i < count ? from[i] : fill;
+    return Isa::load(values);
+  }
+  static void store_part(Float v, float* to, int count) {
+    float values[kLanes];
+    Isa::store(values, v);
+    std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(float));
+  }
+  // x[i] = f(x[i]); f sees `fill` behind the last.
+  template <class Function>
+  static void map(float* x, int n, float fill, Function f) {
+    int i = 0;
+    for (; i + kLanes <= n; i += kLanes) Isa::store(x + i, f(Isa::load(x + i)));
+    if (i < n) store_part(f(load_part(x + i, n - i, fill)), x + i, n - i);
+  }
+
+  static void layer_norm(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,
+                         float epsilon, std::span<float> y) {
+    const int n = static_cast<int>(x.size());
+    const int whole = n / kLanes * kLanes;
+    const float* from = x.data();
+    Float sums = Isa::splat(0), squares = sums;
+    for (int i = 0; i < whole; i += kLanes) sums = Isa::add(sums, Isa::load(from + i));
+    float mean = Isa::sum(sums);
+    for (int i = whole; i < n; ++i) mean += from[i];
+    mean /= static_cast<float>(n);
+    for (int i = 0; i < whole; i += kLanes) {
+      const Float d = Isa::sub(Isa::load(from + i), Isa::splat(mean));
+      squares = Isa::fma(d, d, squares);
+    }
+    float variance = Isa::sum(squares);
+    for (int i = whole; i < n; ++i) variance += (from[i] - mean) * (from[i] - mean);
+    const float scale = 1.0F / __builtin_sqrtf(variance / static_cast<float>(n) + epsilon);
+    for (int i = 0; i < whole; i += kLanes) {
+      const Float d = Isa::mul(Isa::sub(Isa::load(from + i), Isa::splat(mean)), Isa::splat(scale));
+      Isa::store(y.data() + i, Isa::fma(d, Isa::load(weight.data() + i), Isa::load(bias.data() + i)));
+    }
+    for (int i = whole; i < n; ++i) y.data()[i] = (from[i] - mean) * scale * weight.data()[i] + bias.data()[i];
+  }
+
+  // e^x = 2^n · e^r with x = n · ln 2 + r, |r| ≤ ln 2 / 2, and e^r by its Taylor series: relative error below 2·10^-7.
+  static Float exp(Float x) {
+    x = Isa::min(Isa::max(x, Isa::splat(-87.0F)), Isa::splat(88.0F));
+    const Float n = Isa::round(Isa::mul(x, Isa::splat(1.44269504F)));
+    // ln 2 in two parts, the first short enough for n times it to be exact.
+    const Float r = Isa::fma(n, Isa::splat(2.12194440e-4F), Isa::fma(n, Isa::splat(-0.693359375F), x));
+    Float p = Isa::splat(1.0F / 5040);
+    p = Isa::fma(p, r, Isa::splat(1.0F / 720));
+    p = Isa::fma(p, r, Isa::splat(1.0F / 120));
+    p = Isa::fma(p, r, Isa::splat(1.0F / 24));
+    p = Isa::fma(p, r, Isa::splat(1.0F / 6));
+    p = Isa::fma(p, r, Isa::splat(0.5F));
+    p = Isa::fma(p, r, Isa::splat(1.0F));
+    p = Isa::fma(p, r, Isa::splat(1.0F));
+    return Isa::mul(p, Isa::pow2(n));
+  }
+
+  static void gelu(std::span<float> x) {
+    // 0.5 · x · (1 + tanh u) = x / (1 + e^(-2u))
+    map(x.data(), static_cast<int>(x.size()), 0, [](Float v) {
+      const Float cube = Isa::mul(Isa::mul(v, v), v);
+      const Float u = Isa::mul(Isa::splat(-1.5957691216F), Isa::fma(cube, Isa::splat(0.044715F), v));
+      return Isa::div(v, Isa::add(Isa::splat(1.0F), exp(u)));
+    });
+  }
+
+  static float softmax(std::span<float> scores, float scale) {
+    const int n = static_cast<int>(scores.size());
+    float* s = scores.data();
+    const int whole = n / kLanes * kLanes;
+    float highest = s[0];
+    if (whole > 0) {
+      Float most = Isa::load(s);
+      for (int i = kLanes; i < whole; i += kLanes) most = Isa::max(most, Isa::load(s + i));
+      highest = Isa::largest(most);
+    }
+    for (int i = whole; i < n; ++i) highest = s[i] > highest ? s[i] : highest;
+    Float total = Isa::splat(0);
+    const auto shifted = [=](Float v) { return exp(Isa::mul(Isa::splat(scale), Isa::sub(v, Isa::splat(highest)))); };
+    for (int i = 0; i < whole; i += kLanes) {
+      const Float e = shifted(Isa::load(s + i));
+      Isa::store(s + i, e);
+      total = Isa::add(total, e);
+    }
+    float rest = 0;
+    if (whole < n) {
+      store_part(shifted(load_part(s + whole, n - whole, highest)), s + whole, n - whole);
+      for (int i = whole; i < n; ++i) rest += s[i];
+    }
+    return 1.0F / (Isa::sum(total) + rest);
+  }
+
+  // L registers of columns from `c` on.
+  template <int L>
+  static void mix_columns(const ValueView& v, std::span<const float> weights, float factor, int c, float* out) {
+    Float total[L];
+    for (int l = 0; l < L; ++l) total[l] = Isa::splat(0);
+    const int blocks = v.stride / kQuantBlock;
+    for (int p = 0; p < static_cast<int>(weights.size()); ++p) {
+      const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(p) * v.stride + c;
+      for (int l = 0; l < L; ++l) {
+        if (v.quantized == nullptr) {
+          total[l] = Isa::fma(Isa::splat(weights.data()[p]), Isa::load(v.values + at + l * kLanes), total[l]);
+        } else {
+          const float scale = weights.data()[p] * v.scales[p * blocks + (c + l * kLanes) / kQuantBlock];
+          total[l] = Isa::fma(Isa::splat(scale), Isa::load_i8(v.quantized + at + l * kLanes), total[l]);
+        }
+      }
+    }
+    for (int l = 0; l < L; ++l) {
+      const Float mixed = Isa::mul(total[l], Isa::splat(factor));
+      Isa::store(out + c + l * kLanes, mixed);
+    }
+  }
+
+  static void mix(const ValueView& values, std::span<const float> weights, float factor, std::span<float> out) {
+    constexpr int kMost = 64 / kLanes < 8 ? 64 / kLanes : 8;
+    const int n = static_cast<int>(out.size());
+    int c = 0;
+    for (; c + kMost * kLanes <= n; c += kMost * kLanes) mix_columns<kMost>(values, weights, factor, c, out.data());
+    for (; c + kLanes <= n; c += kLanes) mix_columns<1>(values, weights, factor, c, out.data());
+    for (; c < n; ++c) {
+      float total = 0;
+      for (int p = 0; p < static_cast<int>(weights.size()); ++p) {
+        const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(p) * values.stride + c;
+        total += values.quantized == nullptr
+                     ? weights.data()[p] * values.values[at]
+                     : weights.data()[p] * values.scales[at / kQuantBlock] * static_cast<float>(values.quantized[at]);
+      }
+      out.data()[c] = total * factor;
+    }
+  }
+
+  static constexpr KernelSet set(std::string_view name) {
+    return {name, true, multiply, quantize, layer_norm, gelu, softmax, mix};
+  }
+};
+
+}  // namespace midinf
