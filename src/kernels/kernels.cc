@@ -11,6 +11,7 @@
 namespace midinf {
 
 extern const KernelSet kPlainKernels;
+extern const KernelSet kSse41Kernels;
 extern const KernelSet kAvx2Kernels;
 extern const KernelSet kAvxVnniKernels;
 extern const KernelSet kAvx512VnniKernels;
@@ -43,6 +44,7 @@ std::span<const KernelSet* const> available_kernels() {
       found.push_back(&kAvx512VnniKernels);
     if (avx2 && __builtin_cpu_supports("avxvnni")) found.push_back(&kAvxVnniKernels);
     if (avx2) found.push_back(&kAvx2Kernels);
+    if (__builtin_cpu_supports("sse4.1")) found.push_back(&kSse41Kernels);
 #endif
 #ifdef MIDINF_ARM64
     if (has_dotprod()) found.push_back(&kNeonDotprodKernels);

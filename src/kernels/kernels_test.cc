@@ -302,6 +302,80 @@ TEST_P(Kernels, MixAgreesWithPlain) {
   }
 }
 
+// A digest of what a set computes from fixed inputs: products, norms, activations and attention, as they run in a pass.
+std::uint64_t digest_of_all_kernels(const KernelSet& set) {
+  std::uint64_t digest = 14695981039346656037U;
+  std::uint32_t state = 1;  // not <random>, whose distributions are each library's own
+  const auto number = [&](float scale) {
+    state = state * 1664525U + 1013904223U;
+    return scale * (static_cast<float>(state >> 8) / 8388608.0F - 1.0F);
+  };
+  const auto floats = [&](std::size_t n, float scale) {
+    Floats values(n);
+    for (float& value : values) value = number(scale);
+    return values;
+  };
+  const auto take = [&](std::span<const float> values) {
+    for (const float value : values) digest = (digest ^ std::bit_cast<std::uint32_t>(value)) * 1099511628211U;
+  };
+  for (const DType type : kTypes) {
+    constexpr int kColumns = 160, kTokens = 7, kRows = 2 * kPanelRows;
+    Matrix w;
+    w.bytes.resize(row_bytes(type, kColumns) * kRows);
+    w.view = {type, w.bytes.data(), kRows, kColumns};
+    const std::size_t unit = is_quantized(type) ? row_bytes(type, kQuantBlock) : row_bytes(type, 1);
+    for (std::size_t at = 0; at < w.bytes.size(); at += unit) {
+      const float value = number(0.1F);
+      const std::uint16_t half = f32_to_f16(value);
+      const auto bits = std::bit_cast<std::uint32_t>(value);
+      if (type == DType::kF32) {
+        std::memcpy(&w.bytes[at], &bits, 4);
+      } else if (type == DType::kBF16) {
+        const auto upper = static_cast<std::uint16_t>(bits >> 16);
+        std::memcpy(&w.bytes[at], &upper, 2);
+      } else {
+        std::memcpy(&w.bytes[at], &half, 2);
+        for (std::size_t i = 2; i < unit; ++i)
+          w.bytes[at + i] = static_cast<std::byte>(static_cast<int>(number(127.9F)) + (type == DType::kQ4_0 ? 128 : 0));
+      }
+    }
+    const Packed panels = packed(w);
+    const Input x(set, floats(std::size_t{kTokens} * kColumns, 3), kColumns);
+    Floats y(std::size_t{kTokens} * kRows);
+    const Floats bias = floats(kRows, 1);
+    set.multiply(panels.view, {0, 2}, bias.data(), x.view, kTokens, y.data(), kRows);
+    take(y);
+    set.gelu(y);
+    take(y);
+  }
+  for (const std::size_t width : {96U, 512U, 771U}) {
+    const Floats x = floats(width, 3), weight = floats(width, 1), bias = floats(width, 1);
+    Floats y(width);
+    set.layer_norm(x, weight, bias, 1e-5F, y);
+    take(y);
+  }
+  for (const std::size_t n : {1U, 15U, 16U, 17U, 30U, 700U}) {
+    Floats scores = floats(n, 20);
+    const float inverse = set.softmax(scores, 0.125F);
+    take(scores), take({&inverse, 1});
+    const Input values(set, floats(n * 64, 1), 64);
+    Floats out(64);
+    for (const bool quantized : {false, true}) {
+      set.mix({values.values.data(), quantized ? values.q.data() : nullptr, values.scales.data(), 64}, scores, inverse,
+              out);
+      take(out);
+    }
+  }
+  return digest;
+}
+
+// The same number on every machine: AVX2, AVX-512, NEON and WebAssembly with relaxed SIMD compute the same bits.
+TEST_P(Kernels, WithFusedMultiplyAddGiveTheSameBitsEverywhere) {
+  for (const auto& otherwise : {"plain", "sse41", "wasm_simd128"})
+    if (set().name == otherwise) GTEST_SKIP() << "rounds otherwise";
+  EXPECT_EQ(digest_of_all_kernels(set()), 5644752744545801852U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Sets, Kernels, testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
                          [](const auto& set) { return std::string(set.param->name); });
 

@@ -5,8 +5,9 @@
 // shares: an Isa lives in an unnamed namespace, which makes all of this its file's own.
 //
 // A product with quantised weights: the 32 products of a block are summed as integers, exactly; the blocks are added in
-// order with one rounding each (where the set has a fused multiply-add). Every row has its own lane, so no order of
-// additions depends on the register's width: sets with a fused multiply-add agree bit for bit here.
+// order with one rounding each. Every row has its own lane, and what is added up across lanes goes through sixteen of
+// them, folded by halves: no order of additions depends on the register's width. All sets with a fused multiply-add
+// agree bit for bit, so a seed gives the same music on all of them.
 #pragma once
 
 #include <cstring>
@@ -23,7 +24,7 @@ namespace midinf {
      Bytes, Four                              4 · kLanes weights; four activations for every lane
      load store splat                         Float from and to memory, from one number
      add sub mul div max min fma round        round: to nearest, ties to even; fma(a, b, c) = a · b + c
-     sum largest                              across the lanes
+     sum largest                              across the lanes; sum: the upper half onto the lower, and so on
      pow2                                     2^n for whole n
      load_f16 load_bf16 load_i8               kLanes numbers as Float
      store_i8                                 whole numbers -127..127 as int8
@@ -214,21 +215,37 @@ struct SimdKernels {
     if (i < n) store_part(f(load_part(x + i, n - i, fill)), x + i, n - i);
   }
 
+  // Sixteen sums side by side, and what they come to.
+  static constexpr int kSums = 16;
+  struct Sums {
+    Float of[kSums / kLanes];
+    Sums() {
+      for (Float& part : of) part = Isa::splat(0);
+    }
+    float total() {
+      for (int n = kSums / kLanes / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; ++i) of[i] = Isa::add(of[i], of[i + n]);
+      return Isa::sum(of[0]);
+    }
+  };
+
   static void layer_norm(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,
                          float epsilon, std::span<float> y) {
     const int n = static_cast<int>(x.size());
-    const int whole = n / kLanes * kLanes;
+    const int whole = n / kSums * kSums;
     const float* from = x.data();
-    Float sums = Isa::splat(0), squares = sums;
-    for (int i = 0; i < whole; i += kLanes) sums = Isa::add(sums, Isa::load(from + i));
-    float mean = Isa::sum(sums);
+    Sums sums, squares;
+    for (int i = 0; i < whole; i += kSums)
+      for (int j = 0; j < kSums / kLanes; ++j) sums.of[j] = Isa::add(sums.of[j], Isa::load(from + i + j * kLanes));
+    float mean = sums.total();
     for (int i = whole; i < n; ++i) mean += from[i];
     mean /= static_cast<float>(n);
-    for (int i = 0; i < whole; i += kLanes) {
-      const Float d = Isa::sub(Isa::load(from + i), Isa::splat(mean));
-      squares = Isa::fma(d, d, squares);
-    }
-    float variance = Isa::sum(squares);
+    for (int i = 0; i < whole; i += kSums)
+      for (int j = 0; j < kSums / kLanes; ++j) {
+        const Float d = Isa::sub(Isa::load(from + i + j * kLanes), Isa::splat(mean));
+        squares.of[j] = Isa::fma(d, d, squares.of[j]);
+      }
+    float variance = squares.total();
     for (int i = whole; i < n; ++i) variance += (from[i] - mean) * (from[i] - mean);
     const float scale = 1.0F / __builtin_sqrtf(variance / static_cast<float>(n) + epsilon);
     for (int i = 0; i < whole; i += kLanes) {
@@ -267,27 +284,27 @@ struct SimdKernels {
   static float softmax(std::span<float> scores, float scale) {
     const int n = static_cast<int>(scores.size());
     float* s = scores.data();
-    const int whole = n / kLanes * kLanes;
     float highest = s[0];
-    if (whole > 0) {
+    int i = 0;
+    if (n >= kLanes) {
       Float most = Isa::load(s);
-      for (int i = kLanes; i < whole; i += kLanes) most = Isa::max(most, Isa::load(s + i));
+      for (; i + kLanes <= n; i += kLanes) most = Isa::max(most, Isa::load(s + i));
       highest = Isa::largest(most);
     }
-    for (int i = whole; i < n; ++i) highest = s[i] > highest ? s[i] : highest;
-    Float total = Isa::splat(0);
+    for (; i < n; ++i) highest = s[i] > highest ? s[i] : highest;
     const auto shifted = [=](Float v) { return exp(Isa::mul(Isa::splat(scale), Isa::sub(v, Isa::splat(highest)))); };
-    for (int i = 0; i < whole; i += kLanes) {
-      const Float e = shifted(Isa::load(s + i));
-      Isa::store(s + i, e);
-      total = Isa::add(total, e);
-    }
-    float rest = 0;
-    if (whole < n) {
-      store_part(shifted(load_part(s + whole, n - whole, highest)), s + whole, n - whole);
-      for (int i = whole; i < n; ++i) rest += s[i];
-    }
-    return 1.0F / (Isa::sum(total) + rest);
+    Sums sums;
+    const int whole = n / kSums * kSums;
+    for (i = 0; i < whole; i += kSums)
+      for (int j = 0; j < kSums / kLanes; ++j) {
+        const Float e = shifted(Isa::load(s + i + j * kLanes));
+        Isa::store(s + i + j * kLanes, e);
+        sums.of[j] = Isa::add(sums.of[j], e);
+      }
+    map(s + whole, n - whole, highest, shifted);
+    float total = sums.total();
+    for (i = whole; i < n; ++i) total += s[i];
+    return 1.0F / total;
   }
 
   // L registers of columns from `c` on.

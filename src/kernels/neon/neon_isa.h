@@ -25,7 +25,10 @@ struct Neon {
   static Float min(Float a, Float b) { return vminq_f32(a, b); }
   static Float fma(Float a, Float b, Float c) { return vfmaq_f32(c, a, b); }
   static Float round(Float v) { return vrndnq_f32(v); }
-  static float sum(Float v) { return vaddvq_f32(v); }
+  static float sum(Float v) {
+    const float32x2_t halves = vadd_f32(vget_low_f32(v), vget_high_f32(v));
+    return vget_lane_f32(vpadd_f32(halves, halves), 0);
+  }
   static float largest(Float v) { return vmaxvq_f32(v); }
   static Float pow2(Float n) {
     return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23));

@@ -11,9 +11,8 @@ namespace midinf {
 namespace {
 
 struct Simd128 {
-  static constexpr int kLanes = 4, kTileRegisters = 2, kTileTokens = 2, kDotRegisters = 2;
+  static constexpr int kLanes = 4, kTileRegisters = 1, kTileTokens = 4, kDotRegisters = 2;
   using Float = v128_t;
-  using Bytes = v128_t;
 
   static Float load(const float* at) { return wasm_v128_load(at); }
   static void store(float* at, Float v) { wasm_v128_store(at, v); }
@@ -57,37 +56,25 @@ struct Simd128 {
     const v128_t words = wasm_i16x8_narrow_i32x4(whole, whole);
     wasm_v128_store32_lane(at, wasm_i8x16_narrow_i16x8(words, words), 0);
   }
-  static Bytes load_bytes(const std::byte* at) { return wasm_v128_load(at); }
+  struct Bytes {
+    v128_t low, high;  // of rows 0 and 1, and 2 and 3, as 16-bit numbers
+  };
+  static Bytes load_bytes(const std::byte* at) { return {wasm_i16x8_load8x8(at), wasm_i16x8_load8x8(at + 8)}; }
   struct Halves {
     Bytes low, high;
   };
   static Halves load_halves(const std::byte* at) {
-    const v128_t bytes = wasm_v128_load(at);
-    return {wasm_v128_and(bytes, wasm_i8x16_const_splat(15)), wasm_u8x16_shr(bytes, 4)};
+    const v128_t low = wasm_u16x8_load8x8(at), high = wasm_u16x8_load8x8(at + 8);
+    return {{wasm_v128_and(low, wasm_i16x8_const_splat(15)), wasm_v128_and(high, wasm_i16x8_const_splat(15))},
+            {wasm_u16x8_shr(low, 4), wasm_u16x8_shr(high, 4)}};
   }
   static constexpr int kOffset = 0;
 
 #ifdef __wasm_relaxed_simd__
   static Float fma(Float a, Float b, Float c) { return wasm_f32x4_relaxed_madd(a, b, c); }
-
-  // The product wants one side within 0..127: |x| · (w with x's sign), or small weights.
-  struct Four {
-    v128_t values, size, sign;
-  };
-  using Dot = v128_t;
-  static Four splat_four(const std::int8_t* at) {
-    const v128_t x = wasm_v128_load32_splat(at);
-    return {x, wasm_i8x16_abs(x), wasm_i8x16_shr(x, 7)};
-  }
-  static Dot begin(std::int32_t sum) { return wasm_i32x4_splat(sum); }
-  static Dot dot(Dot sum, Bytes w, Four x) {
-    const v128_t signed_w = wasm_i8x16_sub(wasm_v128_xor(w, x.sign), x.sign);
-    return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(signed_w, x.size, sum);
-  }
-  static Dot dot_small(Dot sum, Bytes w, Four x) { return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(x.values, w, sum); }
-  static Float end(Dot v) { return wasm_f32x4_convert_i32x4(v); }
 #else
   static Float fma(Float a, Float b, Float c) { return wasm_f32x4_add(wasm_f32x4_mul(a, b), c); }
+#endif
 
   using Four = v128_t;  // as 16-bit numbers, twice
   struct Dot {
@@ -96,15 +83,14 @@ struct Simd128 {
   static Four splat_four(const std::int8_t* at) { return wasm_i16x8_extend_low_i8x16(wasm_v128_load32_splat(at)); }
   static Dot begin(std::int32_t sum) { return {wasm_i32x4_make(sum, 0, sum, 0), wasm_i32x4_make(sum, 0, sum, 0)}; }
   static Dot dot(Dot sum, Bytes w, Four x) {
-    return {wasm_i32x4_add(sum.low, wasm_i32x4_dot_i16x8(wasm_i16x8_extend_low_i8x16(w), x)),
-            wasm_i32x4_add(sum.high, wasm_i32x4_dot_i16x8(wasm_i16x8_extend_high_i8x16(w), x))};
+    return {wasm_i32x4_add(sum.low, wasm_i32x4_dot_i16x8(w.low, x)),
+            wasm_i32x4_add(sum.high, wasm_i32x4_dot_i16x8(w.high, x))};
   }
   static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
   static Float end(Dot v) {
     return wasm_f32x4_convert_i32x4(
         wasm_i32x4_add(wasm_i32x4_shuffle(v.low, v.high, 0, 2, 4, 6), wasm_i32x4_shuffle(v.low, v.high, 1, 3, 5, 7)));
   }
-#endif
 };
 
 }  // namespace
