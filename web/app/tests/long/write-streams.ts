@@ -6,9 +6,9 @@ export interface Written {
   streams: { took: number; notes: number }[];
 }
 
-async function writeStreams({ count, seconds }: { count: number; seconds: number }): Promise<Written> {
+async function writeStreams({ threads, count, seconds }: { threads: number; count: number; seconds: number }): Promise<Written> {
   const model = await (await fetch('/models/mini-q8_0.gguf')).blob();
-  const engine = await load({ model });
+  const engine = await load({ model, threads });
   const streams: Written['streams'] = [];
   for (let seed = 1; seed <= count; ++seed) {
     const begun = performance.now();
