@@ -56,6 +56,7 @@ void add_settings_options(CLI::App& command, Settings& settings) {
   number("--instrument-cap", settings.instrument_cap, 0, kInstruments, "N",
          "at most so many instruments; 0 any number");
   number("--polyphony", settings.polyphony, 0, kMostPolyphony, "N", "at most so many notes at once; 0 any number");
+  number("--pace", settings.pace, 0, kMostPace, "N", "at most so many notes begin within a second; 0 any number");
   add_parsed(command, "--pitch-range", settings.pitch_ranges, parse_pitch_ranges,
              "lowest and highest key of instruments, C4 being 60, as in bass:28-55,flute:C4-C7 (all)")
       ->type_name("RANGES");
@@ -85,6 +86,7 @@ nlohmann::json settings_report(const Settings& settings) {
           {"density_unit", settings.density_unit == DensityUnit::kEvents ? "events" : "seconds"},
           {"instrument_cap", settings.instrument_cap},
           {"polyphony", settings.polyphony},
+          {"pace", settings.pace},
           {"pitch_range", std::move(ranges)},
           {"scale", std::move(scale)},
           {"frequency_penalty", settings.frequency_penalty},

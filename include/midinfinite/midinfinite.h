@@ -198,6 +198,7 @@ typedef struct midinf_settings {
   size_t pitch_range_count;               /**< of `pitch_ranges` */
   const midinf_processor* processors;     /**< `user` and the functions must outlive whatever uses the settings */
   size_t processor_count;                 /**< of `processors` */
+  int32_t pace;                           /**< at most so many notes begin within a second (0: any number) */
 } midinf_settings;
 
 /** The defaults, in brackets above. [any] */
@@ -246,7 +247,7 @@ MIDINF_API midinf_status midinf_model_get_info(const midinf_model* model, midinf
 /** How a checkpoint is converted. */
 typedef struct midinf_convert_params {
   size_t struct_size;          /**< sizeof this struct */
-  const char* type;            /**< "f32", "f16", "q8_0" (NULL: q8_0) */
+  const char* type;            /**< "f32", "f16", "q8_0", "q4_0" (NULL: q8_0) */
   midinf_progress_fn progress; /**< may be NULL */
   void* progress_user;         /**< handed to it */
 } midinf_convert_params;

@@ -222,6 +222,7 @@ struct Settings {
         top_k(c.top_k),
         instrument_cap(c.instrument_cap),
         polyphony(c.polyphony),
+        pace(c.pace),
         density_unit(c.density_unit),
         density(c.density),
         frequency_penalty(c.frequency_penalty),
@@ -237,6 +238,7 @@ struct Settings {
   std::int32_t top_k;                    ///< Draw from so many likeliest ids; 0: all.
   std::int32_t instrument_cap;           ///< At most so many instruments within the window; 0: any number.
   std::int32_t polyphony;                ///< At most so many notes at once; 0: any number.
+  std::int32_t pace;                     ///< At most so many notes begin within a second; 0: any number.
   midinf_density_unit density_unit;      ///< What density counts.
   double density;                        ///< 0..3: how strongly silent instruments are called.
   double frequency_penalty;              ///< -2..2: taken from a note's logit each time it stands in the window.
@@ -262,7 +264,7 @@ class CSettings {
   explicit CSettings(const Settings& s) {
     midinf_settings_init(&c_);
     c_.seed = s.seed, c_.temperature = s.temperature, c_.top_p = s.top_p, c_.min_p = s.min_p, c_.top_k = s.top_k;
-    c_.instrument_cap = s.instrument_cap, c_.polyphony = s.polyphony;
+    c_.instrument_cap = s.instrument_cap, c_.polyphony = s.polyphony, c_.pace = s.pace;
     c_.density_unit = s.density_unit, c_.density = s.density, c_.frequency_penalty = s.frequency_penalty;
     c_.scale = s.scale, c_.recover = s.recover;
     c_.ensemble = s.ensemble.data(), c_.ensemble_count = s.ensemble.size();
@@ -382,7 +384,7 @@ class Model {
 };
 
 /// Writes the checkpoint `source` (a Hugging Face folder, .safetensors, .bin or .gguf) as the .gguf file `destination`,
-/// whole or not at all; `type` is "f32", "f16" or "q8_0". [any]
+/// whole or not at all; `type` is "f32", "f16", "q8_0" or "q4_0". [any]
 inline void convert(const std::string& source, const std::string& destination, const std::string& type = "q8_0",
                     const Progress& progress = {}) {
   detail::ProgressCall call(progress);

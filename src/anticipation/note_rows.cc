@@ -32,4 +32,10 @@ void NoteRows::narrow(const StepContext& context, RowRanges& allowed) const {
   if (context.slot == Slot::kNote) keep_only(rows_, allowed);
 }
 
+void wait_until(Ticks10ms earliest, const StepContext& context, RowRanges& allowed) {
+  if (allowed.empty()) return;
+  const auto first = std::clamp<std::int64_t>((earliest - context.window_origin).count(), 0, kMaxOnset - 1);
+  allowed.remove({kOnsetBase, std::min(kOnsetBase + static_cast<TokenId>(first), allowed.ranges().back().end - 1)});
+}
+
 }  // namespace midinf

@@ -23,6 +23,10 @@ RowRanges notes_and_rest(const InstrumentSet& instruments);
 /// Leaves only `rows` in `allowed`, or all of it where that would leave none.
 void keep_only(const RowRanges& rows, RowRanges& allowed);
 
+/// At the onset slot: removes from `allowed` what begins before `earliest`, but never the last: at least one id stays,
+/// though it be too early. The window is re-based long before that.
+void wait_until(Ticks10ms earliest, const StepContext& context, RowRanges& allowed);
+
 /// Calls change(note id, its logit) for each note in `allowed`, whose logits are packed; not for REST.
 template <class Change>
 void for_each_note(const RowRanges& allowed, std::span<float> logits, Change change) {

@@ -50,6 +50,17 @@ inline void plain_polyphony(const Settings& settings, const StepContext& context
   }
 }
 
+inline void plain_pace(const Settings& settings, const StepContext& context, PlainLogits& logits) {
+  if (settings.pace == 0 || context.slot != Slot::kOnset) return;
+  for (std::int64_t onset = 0; onset < kMaxOnset - 1; ++onset) {
+    const std::int64_t time = onset + context.window_origin.count();
+    const auto begun = std::count_if(context.history.begin(), context.history.end(),
+                                     [&](const Triplet& e) { return is_note(e) && e.onset > time - 100; });
+    if (begun < settings.pace) return;
+    logits[static_cast<std::size_t>(onset)] = kNever;
+  }
+}
+
 inline void plain_cap(const Settings& settings, const StepContext& context, PlainLogits& logits) {
   if (settings.instrument_cap == 0 || context.slot != Slot::kNote) return;
   std::set<int> possible;
@@ -128,6 +139,7 @@ inline PlainLogits plain_chain(const Settings& settings, const StepContext& cont
   for (std::size_t id = 0; id < logits.size(); ++id)
     if (!plain_possible(settings, context, static_cast<TokenId>(id))) logits[id] = kNever;
   plain_polyphony(settings, context, logits);
+  plain_pace(settings, context, logits);
   plain_cap(settings, context, logits);
   plain_edits(settings, context, logits);
   if (settings.temperature == 0) plain_filter(logits, [](std::size_t rank, double) { return rank == 0; });

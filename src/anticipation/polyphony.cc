@@ -4,12 +4,13 @@
 #include <functional>
 #include <vector>
 
+#include "anticipation/note_rows.h"
 #include "tokens/triplets.h"
 
 namespace midinf {
 
 void Polyphony::narrow(const StepContext& context, RowRanges& allowed) const {
-  if (context.slot != Slot::kOnset || allowed.empty()) return;
+  if (context.slot != Slot::kOnset) return;
   std::vector<Ticks10ms> ends;
   for (const Triplet& event : context.history) {
     if (!is_note(event)) continue;
@@ -21,9 +22,7 @@ void Polyphony::narrow(const StepContext& context, RowRanges& allowed) const {
   // ended, fewer than `most_` are left.
   const auto last = ends.begin() + (most_ - 1);
   std::nth_element(ends.begin(), last, ends.end(), std::greater<>());
-  const auto earliest = std::clamp<std::int64_t>((*last - context.window_origin).count(), 0, kMaxOnset - 1);
-  // At least one id stays, though it be too early: the window is re-based long before that.
-  allowed.remove({kOnsetBase, std::min(kOnsetBase + static_cast<TokenId>(earliest), allowed.ranges().back().end - 1)});
+  wait_until(*last, context, allowed);
 }
 
 }  // namespace midinf

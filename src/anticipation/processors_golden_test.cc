@@ -61,6 +61,7 @@ const std::vector<Taste>& tastes() {
       {{.ensemble = {0, 33, 47, 48, 56, 128}, .density = 0.05, .density_unit = DensityUnit::kSeconds}, kFirstNote},
       {{.ensemble = {0, 33, 47, 48, 56, 128}, .density = 0.02, .instrument_cap = 4}, kFirstNote},
       {{.top_p = 1, .top_k = 50, .polyphony = 6}, kFirstOnset},
+      {{.top_p = 1, .top_k = 50, .pace = 5}, kLaterOnset},
       {{.frequency_penalty = -0.1, .scale = *parse_scale("C minor pentatonic"), .pitch_ranges = {{48, 50, 70}}},
        kFirstNote},
       {{.temperature = 1.1,

@@ -7,6 +7,7 @@
 #include "anticipation/density.h"
 #include "anticipation/frequency_penalty.h"
 #include "anticipation/instrument_cap.h"
+#include "anticipation/pace.h"
 #include "anticipation/pitch_ranges.h"
 #include "anticipation/plain_chain.h"
 #include "anticipation/polyphony.h"
@@ -94,6 +95,23 @@ TEST(Polyphony, ANoteWithoutLengthSoundsForOneStep) {
 TEST(Polyphony, LeavesTheLastOnsetAtLeast) {
   const std::vector<Triplet> history{note(9'990, 0, 60, 999)};
   EXPECT_EQ(narrowed(Polyphony(1), at(Slot::kOnset, history, 9'990)), (RowRanges{{9'999, 10'000}}));
+}
+
+TEST(Pace, ANewNoteWaitsUntilASecondIsLessFull) {
+  const std::vector<Triplet> history{note(1'000, 0), note(1'010, 0), note(1'010, 33), rest(1'015), note(1'020, 0)};
+  const auto earliest = [&](int most) {
+    return narrowed(Pace(most), at(Slot::kOnset, history, 1'020, 500)).ranges().front().begin + 500;
+  };
+  EXPECT_EQ(earliest(5), 500) << "it leaves what is before now to the grammar";
+  EXPECT_EQ(earliest(4), 1'100);
+  EXPECT_EQ(earliest(3), 1'110);
+  EXPECT_EQ(earliest(2), 1'110);
+  EXPECT_EQ(earliest(1), 1'120);
+}
+
+TEST(Pace, LeavesTheLastOnsetAtLeast) {
+  const std::vector<Triplet> history{note(9'950, 0)};
+  EXPECT_EQ(narrowed(Pace(1), at(Slot::kOnset, history, 9'950)), (RowRanges{{9'999, 10'000}}));
 }
 
 TEST(InstrumentCap, WhenFullOthersMustWait) {
@@ -222,6 +240,7 @@ TEST(CheckSettings, NamesWhatIsWrong) {
       {{.frequency_penalty = nan}, "frequency penalty: nan"},
       {{.frequency_penalty = 2.5}, "frequency penalty: 2.5"},
       {{.polyphony = -1}, "polyphony: -1"},
+      {{.pace = -1}, "pace: -1"},
       {{.scale = 0}, "scale, set of pitch classes: 0"},
       {{.scale = 0x1000}, "scale, set of pitch classes: 4096"},
       {{.pitch_ranges = {{129, 0, 1}}}, "pitch range, instrument: 129"},
@@ -272,6 +291,7 @@ struct RandomStep {
     settings.instrument_cap = maybe(1 + below(8));
     settings.frequency_penalty = maybe(0.01 * (below(400) - 200));
     settings.polyphony = maybe(1 + below(12));
+    settings.pace = maybe(1 + below(30));
     settings.scale = below(2) == 0 ? kAllPitchClasses : static_cast<std::uint16_t>(1 + below(kAllPitchClasses));
     for (int instrument = 0; instrument < kInstruments; instrument += 1 + below(60))
       settings.pitch_ranges.push_back({instrument, below(50), 50 + below(70)});

@@ -6,6 +6,7 @@
 #include "anticipation/ensemble.h"
 #include "anticipation/frequency_penalty.h"
 #include "anticipation/instrument_cap.h"
+#include "anticipation/pace.h"
 #include "anticipation/pitch_ranges.h"
 #include "anticipation/polyphony.h"
 #include "anticipation/reference_rules.h"
@@ -73,6 +74,7 @@ Result<void> check_settings(const Settings& settings) {
   MIDINF_TRY(check_range("instrument cap", settings.instrument_cap, 0, kInstruments));
   MIDINF_TRY(check_range("frequency penalty", settings.frequency_penalty, -2.0, 2.0));
   MIDINF_TRY(check_range("polyphony", settings.polyphony, 0, kMostPolyphony));
+  MIDINF_TRY(check_range("pace", settings.pace, 0, kMostPace));
   MIDINF_TRY(check_range("scale, set of pitch classes", int{settings.scale}, 1, int{kAllPitchClasses}));
   MIDINF_TRY(check_pitch_ranges(settings.pitch_ranges));
   for (const auto& processor : settings.processors)
@@ -88,6 +90,7 @@ std::vector<std::shared_ptr<const LogitProcessor>> make_processors(const Setting
     chain.push_back(std::make_shared<SlotGrammar>());
   add_fixed_rules(settings, chain);
   if (settings.polyphony > 0) chain.push_back(std::make_shared<Polyphony>(settings.polyphony));
+  if (settings.pace > 0) chain.push_back(std::make_shared<Pace>(settings.pace));
   if (settings.instrument_cap > 0) chain.push_back(std::make_shared<InstrumentCap>(settings.instrument_cap));
   if (settings.density > 0)
     chain.push_back(std::make_shared<Density>(settings.density, settings.density_unit, settings.ensemble));

@@ -25,6 +25,7 @@ struct PitchRange {
 
 inline constexpr std::uint16_t kAllPitchClasses = 0xFFF;
 inline constexpr int kMostPolyphony = 1'024;  ///< a processor sees no more events than that
+inline constexpr int kMostPace = 1'024;       ///< the same
 
 /// Everything here acts on the events that are drawn next; changing it never changes what stands.
 struct Settings {
@@ -39,6 +40,7 @@ struct Settings {
   int instrument_cap = 0;                  ///< 0..129: at most so many instruments within the window; 0: any number
   double frequency_penalty = 0;            ///< -2..2, taken from a note's logit for each time it stands in the window
   int polyphony = 0;                       ///< 0..1,024: at most so many notes sound at once; 0: any number
+  int pace = 0;                            ///< 0..1,024: at most so many notes begin within a second; 0: any number
   std::uint16_t scale = kAllPitchClasses;  ///< bit n: pitch class n (0 = C) may sound; drums play regardless
   std::vector<PitchRange> pitch_ranges;    ///< at most one an instrument; an instrument without one plays every key
   bool recover = true;                     ///< leave dead or stuck music (stream/trouble.h)

@@ -560,6 +560,7 @@ TEST_F(CApi, RefusesSettingsThatMakeNoSense) {
       {"top-k", [](auto& s) { s.top_k = -1; }},
       {"instrument cap", [](auto& s) { s.instrument_cap = 130; }},
       {"polyphony", [](auto& s) { s.polyphony = -1; }},
+      {"pace", [](auto& s) { s.pace = 1'025; }},
       {"density_unit", [](auto& s) { std::memset(&s.density_unit, 7, sizeof s.density_unit); }},
       {"density", [](auto& s) { s.density = INFINITY; }},
       {"frequency penalty", [](auto& s) { s.frequency_penalty = 3; }},

@@ -65,9 +65,9 @@ Result<std::shared_ptr<Engine>> load(const midinf_model_params* given, const Ope
 }
 
 Result<DType> type_called(std::string_view name) {
-  for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0})
+  for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ4_0})
     if (dtype_name(type) == name) return type;
-  return refuse(fmt::format("'{}' is no type to convert to; choose f32, f16 or q8_0", name), "type");
+  return refuse(fmt::format("'{}' is no type to convert to; choose f32, f16, q8_0 or q4_0", name), "type");
 }
 
 // A GGUF file goes on saying what it said of itself.

@@ -68,6 +68,7 @@ Result<Settings> settings_in(const midinf_settings* pointer) {
   settings.top_k = given.top_k;
   settings.instrument_cap = given.instrument_cap;
   settings.polyphony = given.polyphony;
+  settings.pace = given.pace;
   settings.density_unit = static_cast<DensityUnit>(unit);
   settings.density = given.density;
   settings.frequency_penalty = given.frequency_penalty;
@@ -104,6 +105,7 @@ void SettingsOut::show(const Settings& settings, midinf_settings* out) {
   shown.top_k = settings.top_k;
   shown.instrument_cap = settings.instrument_cap;
   shown.polyphony = settings.polyphony;
+  shown.pace = settings.pace;
   shown.density_unit = static_cast<midinf_density_unit>(settings.density_unit);
   shown.density = settings.density;
   shown.frequency_penalty = settings.frequency_penalty;

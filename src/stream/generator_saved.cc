@@ -7,7 +7,7 @@ namespace midinf {
 namespace {
 
 constexpr std::string_view kMagic = "MIDINFGE";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 1 knew no pace
 constexpr std::size_t kMarkBytes = 4 * 8 + 8 + 1 + 8 + 4 + 4 + 1;
 
 }  // namespace

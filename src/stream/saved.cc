@@ -48,6 +48,7 @@ void SaveWriter::settings(const Settings& s) {
     for (const int value : {range.instrument, range.lowest, range.highest}) number(static_cast<std::uint8_t>(value));
   number(static_cast<std::uint8_t>(s.recover));
   number(static_cast<std::uint8_t>(s.reference));
+  number<std::int32_t>(s.pace);
 }
 
 std::vector<std::byte> SaveWriter::finish() {
@@ -120,6 +121,7 @@ Settings SaveReader::settings() {
     range = {number<std::uint8_t>(), number<std::uint8_t>(), number<std::uint8_t>()};
   s.recover = flag();
   s.reference = flag();
+  if (version_ >= 2) s.pace = number<std::int32_t>();
   if (!check_settings(s)) {
     failed_ = true;
     return {};

@@ -7,7 +7,7 @@ namespace midinf {
 namespace {
 
 constexpr std::string_view kMagic = "MIDINFSE";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 1 knew no pace
 constexpr std::size_t kMostTakes = 16;
 
 Ticks10ms time_in(SaveReader& in) {

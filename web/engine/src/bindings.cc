@@ -129,6 +129,7 @@ mi::Settings settings_in(const val& from) {
   settings.frequency_penalty = from["frequencyPenalty"].as<double>();
   settings.instrument_cap = from["instrumentCap"].as<std::int32_t>();
   settings.polyphony = from["polyphony"].as<std::int32_t>();
+  settings.pace = from["pace"].as<std::int32_t>();
   settings.scale = from["scale"].as<std::uint16_t>();
   settings.recover = from["recover"].as<bool>();
   for (const val& range : emscripten::vecFromJSArray<val>(from["pitchRanges"]))
@@ -152,6 +153,7 @@ val settings_out(const mi::Settings& settings) {
   out.set("frequencyPenalty", settings.frequency_penalty);
   out.set("instrumentCap", settings.instrument_cap);
   out.set("polyphony", settings.polyphony);
+  out.set("pace", settings.pace);
   out.set("scale", settings.scale);
   out.set("recover", settings.recover);
   val ranges = val::array();

@@ -12,6 +12,7 @@ export const DEFAULT_SETTINGS: Settings = {
   frequencyPenalty: 0,
   instrumentCap: 0,
   polyphony: 0,
+  pace: 0,
   scale: 0xfff,
   recover: true,
   pitchRanges: [],

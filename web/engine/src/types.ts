@@ -38,6 +38,8 @@ export interface Settings {
   instrumentCap: number;
   /** At most so many notes at once (0: any number). */
   polyphony: number;
+  /** At most so many notes begin within a second (0: any number). */
+  pace: number;
   /** Bit n: pitch class n may sound, C is 0; drums aside (0xFFF: all). */
   scale: number;
   /** Leave music that has died (true). */

@@ -30,12 +30,14 @@ export const TAKE_SECONDS = 8;
 export const LOOK_AHEAD = 8;
 /** A crowd of notes at one instant is noise, and takes longer to write than to hear. */
 export const POLYPHONY = 16;
+/** What one thread in a browser writes well ahead of the player, and what ears can follow. */
+export const PACE = 40;
 /** Without any, this model leaves a band to its drums. */
 export const DENSITY = 0.2;
 /** Prompts are heard from so many seconds before new music begins. */
 const PROMPT_HEARD = 8;
 
-export type Choices = Pick<Settings, 'seed' | 'ensemble' | 'temperature' | 'topP' | 'density' | 'frequencyPenalty' | 'polyphony' | 'scale'>;
+export type Choices = Pick<Settings, 'seed' | 'ensemble' | 'temperature' | 'topP' | 'density' | 'frequencyPenalty' | 'polyphony' | 'pace' | 'scale'>;
 
 interface Prompt {
   name: string;
@@ -67,7 +69,7 @@ export class Session {
   underruns = $state(0);
   stream = $state.raw<StreamState | undefined>();
   choices = $state<Choices>({
-    seed: randomSeed(), ensemble: [], temperature: 1, topP: 0.98, density: DENSITY, frequencyPenalty: 0, polyphony: POLYPHONY, scale: 0xfff,
+    seed: randomSeed(), ensemble: [], temperature: 1, topP: 0.98, density: DENSITY, frequencyPenalty: 0, polyphony: POLYPHONY, pace: PACE, scale: 0xfff,
   });
   /** As it was chosen: relative keys have one mask. */
   scale = $state.raw<{ root: number; mode: number } | undefined>();
@@ -640,8 +642,8 @@ export class Session {
     }
   }
 
-  #adopt({ seed, ensemble, temperature, topP, density, frequencyPenalty, polyphony, scale }: Settings): void {
-    Object.assign(this.choices, { seed, ensemble, temperature, topP, density, frequencyPenalty, polyphony, scale });
+  #adopt({ seed, ensemble, temperature, topP, density, frequencyPenalty, polyphony, pace, scale }: Settings): void {
+    Object.assign(this.choices, { seed, ensemble, temperature, topP, density, frequencyPenalty, polyphony, pace, scale });
   }
 
   /** Does what may put the engine's playhead elsewhere, and takes the player there. */

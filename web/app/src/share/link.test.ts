@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { LinkError, PREFIX, readLink, writeLink, type SharedNote } from './link.ts';
 import type { SharedSettings } from './settings.ts';
 
-const settings: SharedSettings = { seed: 7, ensemble: [0, 128], temperature: 1, topP: 0.98, density: 0, frequencyPenalty: -0.5, polyphony: 16, scale: 0xab5, speed: 1, transpose: -3 };
+const settings: SharedSettings = { seed: 7, ensemble: [0, 128], temperature: 1, topP: 0.98, density: 0, frequencyPenalty: -0.5, polyphony: 16, pace: 40, scale: 0xab5, speed: 1, transpose: -3 };
 const note = (i: number): SharedNote => ({ onset: i / 4, duration: 0.5, instrument: i % 129, pitch: (i * 7) % 128, velocity: 1 + (i % 127) });
 const piece = (count: number) => Array.from({ length: count }, (_, i) => note(i));
 const fragment = (link: string) => link.slice(link.indexOf('#'));

@@ -9,6 +9,7 @@ export interface SharedSettings {
   density: number;
   frequencyPenalty: number;
   polyphony: number;
+  pace: number;
   scale: number;
   speed: number;
   transpose: number;
@@ -26,6 +27,7 @@ const CHECKS: Record<keyof SharedSettings, Check> = {
   density: between(0, 3),
   frequencyPenalty: between(-2, 2),
   polyphony: whole(0, 128),
+  pace: whole(0, 128),
   scale: whole(1, 0xfff),
   speed: between(0.25, 4),
   transpose: whole(-24, 24),
