@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <set>
@@ -32,6 +34,9 @@ double seconds_since(Clock::time_point start) {
 // counted, without a note) are more than any music has.
 constexpr int kMostEventsWithoutProgress = 1'000;
 
+// Takes in the works at once: a pass for eight takes about as long as two for one.
+constexpr std::size_t kMostTogether = 8;
+
 /// What was generated, and how it went.
 struct Music {
   std::vector<Triplet> events;
@@ -49,49 +54,97 @@ bool all_finite(std::span<const float> logits) {
   return std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
 }
 
-Result<Music> play(const GenerateArguments& arguments, Generator& generator, Decoder& decoder) {
+/// One take in the making.
+struct Playing {
+  int number;
+  Settings settings;
+  Generator generator;
+  Decoder decoder;
   Music music;
-  music.start = generator.now();
-  music.end = music.start + to_ticks(Seconds(arguments.seconds));
-  const LogitSource logits = [&](const LogitRequest& request) {
-    const std::span<float> answer = decoder.logits(request.context, request.rows);
-    return all_finite(answer) ? answer : std::span<float>{};
-  };
-  Progress progress("generating", arguments.json);
-  const auto began = Clock::now();
-  const EventIndex first = generator.end_index();
+  EventIndex first;
+  Clock::time_point began = Clock::now();
   int notes = 0, without_progress = 0;
-  while (!interrupted() && !(arguments.notes && notes >= *arguments.notes)) {
+  bool ended = false;
+
+  Playing(const GenerateArguments& arguments, int take, Settings its, const Prompt& start, const Decoder& reader)
+      : number(take),
+        settings(std::move(its)),
+        generator(settings, start),
+        decoder(reader),
+        first(generator.end_index()) {
+    music.start = generator.now();
+    music.end = music.start + to_ticks(Seconds(arguments.seconds));
+    ended = arguments.notes == 0;
+  }
+
+  // Of what was asked for, 0..1.
+  [[nodiscard]] double done(const GenerateArguments& arguments) const {
+    return arguments.notes ? static_cast<double>(notes) / *arguments.notes : played() / arguments.seconds;
+  }
+  [[nodiscard]] double played() const {
+    return music.events.empty() ? 0 : to_seconds(onset_of(music.events.back()) - music.start).count();
+  }
+
+  void take_in(const GenerateArguments& arguments, std::span<float> logits) {
     const Ticks10ms before = generator.now();
-    const Step step = next_event(generator, logits);
-    if (step == Step::kCancelled)
-      return fail(ErrorCode::kCorrupt,
-                  "the model computes infinities or no numbers at all; download or convert it again");
+    const Step step = generator.accept(logits);
+    if (step == Step::kId) return;
     if (step == Step::kRecovery) {
       music.events.resize(static_cast<std::size_t>(generator.end_index() - first));
       notes = static_cast<int>(std::count_if(music.events.begin(), music.events.end(), is_note));
-      continue;
+      return;
     }
     const Triplet event = generator.history().back();
-    if (!arguments.notes && onset_of(event) >= music.end) break;
+    if (!arguments.notes && onset_of(event) >= music.end) {
+      ended = true;
+      return;
+    }
     music.events.push_back(event);
     notes += is_note(event) ? 1 : 0;
     const bool moved = arguments.notes ? is_note(event) : onset_of(event) > before;
     without_progress = moved ? 0 : without_progress + 1;
-    if ((music.stuck = without_progress >= kMostEventsWithoutProgress)) break;
-    const double played = to_seconds(onset_of(event) - music.start).count();
-    progress.update(arguments.notes ? static_cast<double>(notes) / *arguments.notes : played / arguments.seconds,
-                    fmt::format("{} notes, {:.1f} s of music", notes, played));
+    music.stuck = without_progress >= kMostEventsWithoutProgress;
+    ended = music.stuck || (arguments.notes && notes >= *arguments.notes);
   }
-  music.generating_seconds = seconds_since(began);
-  music.ids = 3 * generator.generated();
-  music.slides = generator.slides();
-  music.recoveries = generator.recovery_counts();
-  if (arguments.notes || interrupted() || music.stuck) {
+
+  void end(const GenerateArguments& arguments) {
+    music.generating_seconds = seconds_since(began);
+    music.ids = 3 * generator.generated();
+    music.slides = generator.slides();
+    music.recoveries = generator.recovery_counts();
+    if (!arguments.notes && !interrupted() && !music.stuck) return;
     music.end = music.start;
     for (const Triplet& event : music.events) music.end = std::max(music.end, onset_of(event) + duration_of(event));
   }
-  return music;
+};
+
+// Plays until one has ended, all together: a pass through the weights serves them all, and changes no note of any.
+Result<void> play(const GenerateArguments& arguments, std::span<const std::unique_ptr<Playing>> takes,
+                  Progress& progress) {
+  const auto any_ended = [&] {
+    return std::any_of(takes.begin(), takes.end(), [](const auto& t) { return t->ended; });
+  };
+  std::vector<LogitRequest> requests;
+  std::vector<Decoder::Question> questions;
+  while (!interrupted() && !any_ended()) {
+    requests.clear();
+    questions.clear();
+    for (const auto& take : takes) requests.push_back(take->generator.request());
+    for (std::size_t i = 0; i < takes.size(); ++i)
+      questions.push_back({&takes[i]->decoder, requests[i].context, &requests[i].rows, {}});
+    Decoder::answer(questions);
+    for (std::size_t i = 0; i < takes.size(); ++i) {
+      if (!all_finite(questions[i].logits))
+        return fail(ErrorCode::kCorrupt,
+                    "the model computes infinities or no numbers at all; download or convert it again");
+      takes[i]->take_in(arguments, questions[i].logits);
+    }
+    const Playing& first = *takes.front();
+    const std::string which = arguments.takes == 1 ? std::string() : fmt::format("take {}: ", first.number);
+    progress.update((first.number - 1 + std::min(first.done(arguments), 1.0)) / arguments.takes,
+                    fmt::format("{}{} notes, {:.1f} s of music", which, first.notes, first.played()));
+  }
+  return {};
 }
 
 std::vector<int> instruments_of(std::span<const Note> notes) {
@@ -108,14 +161,11 @@ struct Take {
   Files files;
 };
 
-Result<Take> make_take(const GenerateArguments& arguments, const OutputNames& names, std::uint64_t seed,
-                       const PromptFile& prompt, const Prompt& start, const Engine& engine, Decoder& decoder) {
-  Take take{.settings = arguments.settings, .music = {}, .made = {}, .files = {}};
-  take.settings.seed = seed;
-  Generator generator(take.settings, start);
-  auto played = play(arguments, generator, decoder);
-  if (!played) return tl::make_unexpected(with_context(played.error(), engine.model_path));
-  take.music = std::move(*played);
+Result<Take> finish_take(const GenerateArguments& arguments, const OutputNames& names, const PromptFile& prompt,
+                         const Prompt& start, Playing& playing) {
+  playing.end(arguments);
+  Take take{.settings = playing.settings, .music = std::move(playing.music), .made = {}, .files = {}};
+  const std::uint64_t seed = take.settings.seed;
   take.made = played_notes(take.music.events, start.events.size(), {.constant = arguments.velocity, .seed = seed});
   for (Note& note : take.made) note.duration = std::min(note.duration, take.music.end - note.onset);
   auto files = write_files(names, prompt, take.made, arguments.json);
@@ -199,34 +249,65 @@ Result<int> generate(const GenerateArguments& arguments) {
   MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads));
   const double loading_seconds = seconds_since(began);
 
-  // One decoder for all takes: it keeps what it has read of the prompt as long as the window begins there.
-  Decoder decoder = engine.decoder();
   const Prompt start = arguments.from_middle ? begin_middle() : continue_piece(prompt.notes);
+  // Reads the prompt once for all takes.
+  Decoder reader = engine.decoder();
+  {
+    Generator generator(arguments.settings, start);
+    const LogitRequest request = generator.request();
+    static_cast<void>(reader.logits(request.context, request.rows));
+  }
   const bool piped = names.midi == "-" || names.wav == "-" || names.roll == "-";
   std::FILE* out = piped ? stderr : stdout;
-  nlohmann::json reports = nlohmann::json::array();
+  std::map<int, nlohmann::json> reports;  // by the take's number: they end when they like
   std::optional<Error> failed, stuck;
-  for (int number = 1; number <= arguments.takes && !interrupted(); ++number) {
-    const OutputNames its = arguments.takes == 1 ? names : of_take(names, number);
-    const std::uint64_t its_seed = seed + static_cast<std::uint64_t>(number - 1);
-    const auto take = make_take(arguments, its, its_seed, prompt, start, engine, decoder);
-    if (!take) {
-      failed = take.error();
+  std::vector<std::unique_ptr<Playing>> playing;  // in order of their numbers
+  for (int begun = 0, reported = 0; reported < arguments.takes && !failed;) {
+    Result<void> played;
+    {
+      Progress progress("generating", arguments.json);
+      while (begun < arguments.takes && playing.size() < kMostTogether && !interrupted()) {
+        Settings its = arguments.settings;
+        its.seed = seed + static_cast<std::uint64_t>(begun);
+        playing.push_back(std::make_unique<Playing>(arguments, ++begun, std::move(its), start, reader));
+      }
+      played = play(arguments, playing, progress);
+    }
+    if (!played) {
+      failed = with_context(played.error(), engine.model_path);
       break;
     }
-    if (arguments.json)
-      reports.push_back(json_report(*take, prompt.notes.size(), engine, loading_seconds));
-    else
-      print_report(*take, out);
-    if (take->music.stuck && !stuck)
-      stuck = Error{ErrorCode::kUnsupported,
-                    fmt::format("the music stood still at {:.1f} s and was ended there; another --seed or a higher "
-                                "--temperature helps",
-                                to_seconds(take->music.end).count()),
-                    its.midi};
+    // Those that have ended, or all: then it was interrupted.
+    for (auto& take : playing) {
+      if (failed || !(take->ended || interrupted())) continue;
+      const int number = take->number;
+      const OutputNames its = arguments.takes == 1 ? names : of_take(names, number);
+      const auto finished = finish_take(arguments, its, prompt, start, *take);
+      take.reset();
+      ++reported;
+      if (!finished) {
+        failed = finished.error();
+        continue;
+      }
+      if (arguments.json)
+        reports[number] = json_report(*finished, prompt.notes.size(), engine, loading_seconds);
+      else
+        print_report(*finished, out);
+      if (finished->music.stuck && !stuck)
+        stuck = Error{ErrorCode::kUnsupported,
+                      fmt::format("the music stood still at {:.1f} s and was ended there; another --seed or a higher "
+                                  "--temperature helps",
+                                  to_seconds(finished->music.end).count()),
+                      its.midi};
+    }
+    std::erase(playing, nullptr);
+    if (interrupted()) break;
   }
-  if (arguments.json && !reports.empty())
-    fmt::print(out, "{}\n", to_text(arguments.takes == 1 ? reports.front() : reports));
+  if (arguments.json && !reports.empty()) {
+    nlohmann::json all = nlohmann::json::array();
+    for (auto& [number, report] : reports) all.push_back(std::move(report));
+    fmt::print(out, "{}\n", to_text(arguments.takes == 1 ? all.front() : all));
+  }
   if (failed) return tl::make_unexpected(*std::move(failed));
   if (interrupted()) return kInterrupted;
   if (stuck) return tl::make_unexpected(*std::move(stuck));

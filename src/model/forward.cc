@@ -21,13 +21,16 @@ constexpr int kTokensAttended = 16;  // whose scores are in the works at once
 // Where all threads wait for each other between two steps, and where they learn together that the pass is cancelled.
 class StepBarrier {
  public:
-  StepBarrier(int threads, const std::atomic<bool>* cancel) : threads_(threads), cancel_(cancel) {}
+  StepBarrier(int threads, std::vector<const std::atomic<bool>*> cancels)
+      : threads_(threads), cancels_(std::move(cancels)) {}
   // Returns when all have come; false when they are to stop.
   bool wait() {
     const std::uint32_t step = step_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
       arrived_.store(0, std::memory_order_relaxed);
-      cancelled_ = cancel_ != nullptr && cancel_->load(std::memory_order_relaxed);
+      cancelled_ = std::any_of(cancels_.begin(), cancels_.end(), [](const std::atomic<bool>* cancel) {
+        return cancel != nullptr && cancel->load(std::memory_order_relaxed);
+      });
       step_.store(step + 1, std::memory_order_release);
       step_.notify_all();
     } else {
@@ -39,7 +42,7 @@ class StepBarrier {
 
  private:
   const int threads_;
-  const std::atomic<bool>* cancel_;
+  const std::vector<const std::atomic<bool>*> cancels_;
   std::atomic<int> arrived_{0};
   std::atomic<std::uint32_t> step_{0};
   bool cancelled_ = false;  // written by the last to come, before it lets the others go
@@ -78,46 +81,63 @@ Decoder::Decoder(std::shared_ptr<const Network> network, std::shared_ptr<Compute
       caches_{KvCache(network_->config(), network_->quantizes()), KvCache(network_->config(), network_->quantizes())},
       scratch_(static_cast<std::size_t>(pool_->threads())) {}
 
-// What all threads of one pass know.
+// What all threads of one pass know. `decoder` lends its memory; the ids may belong to others too.
 class Decoder::Pass {
  public:
-  Pass(Decoder& decoder, KvCache& cache, std::span<const TokenId> ids)
+  struct Sequence {
+    KvCache* cache;
+    std::span<const TokenId> ids;  // to be read behind what it holds
+  };
+
+  Pass(Decoder& decoder, std::span<const Sequence> sequences, std::vector<const std::atomic<bool>*> cancels)
       : decoder_(decoder),
         network_(*decoder.network_),
         kernels_(network_.kernels()),
         shape_(network_.config()),
-        cache_(cache),
-        ids_(ids),
-        tokens_(static_cast<int>(ids.size())),
-        first_(cache.length()),
         part_width_((shape_.width + kPanelRows - 1) / kPanelRows * kPanelRows),
         threads_(decoder.pool_->threads()),
-        barrier_(threads_, decoder.cancel_) {
-    cache.append(ids);
-    const auto all = static_cast<std::size_t>(Network::kMostShares) * static_cast<std::size_t>(tokens_ * part_width_);
+        barrier_(threads_, std::move(cancels)) {
+    for (const Sequence& sequence : sequences) {
+      for (const TokenId id : sequence.ids) {
+        MIDINF_ASSERT(id >= 0 && id < shape_.vocabulary);
+        const int position = sequence.cache->length();
+        tokens_.push_back({sequence.cache, id, position});
+        sequence.cache->append({&id, 1});
+      }
+    }
+    const auto all = static_cast<std::size_t>(Network::kMostShares) * static_cast<std::size_t>(count() * part_width_);
     for (auto* parts : {&decoder.attention_parts_, &decoder.mlp_parts_}) parts->resize(all);
     for (int thread = 0; thread < threads_; ++thread) {
       Scratch& mine = decoder.scratch_[static_cast<std::size_t>(thread)];
       if (thread > 0 && !alone()) continue;
-      mine.x.resize(static_cast<std::size_t>(tokens_) * static_cast<std::size_t>(shape_.width));
-      mine.normed.resize(tokens_, shape_.width, network_.quantizes());
+      mine.x.resize(static_cast<std::size_t>(count()) * static_cast<std::size_t>(shape_.width));
+      mine.normed.resize(count(), shape_.width, network_.quantizes());
     }
   }
 
-  // Final hidden states to `hidden` [tokens, width]. False: cancelled, and the cache is as it was.
+  // Final hidden states to `hidden` [tokens, width]. False: cancelled, and the caches are as they were.
   bool run(std::span<float> hidden) {
     decoder_.pool_->run([&](int thread) { walk(thread, hidden); });
-    if (barrier_.cancelled()) cache_.truncate(first_);
+    if (barrier_.cancelled())
+      for (auto token = tokens_.rbegin(); token != tokens_.rend(); ++token) token->cache->truncate(token->position);
     return !barrier_.cancelled();
   }
 
  private:
+  struct Token {
+    KvCache* cache;
+    TokenId id;
+    int position;
+  };
+
+  [[nodiscard]] int count() const { return static_cast<int>(tokens_.size()); }
+  [[nodiscard]] const Token& token(int t) const { return tokens_[static_cast<std::size_t>(t)]; }
   // One id is so little that every thread keeps the residual stream for itself rather than wait for others once more.
-  [[nodiscard]] bool alone() const { return tokens_ == 1; }
+  [[nodiscard]] bool alone() const { return count() == 1; }
   Scratch& stream(int thread) { return decoder_.scratch_[alone() ? 0U + static_cast<std::size_t>(thread) : 0U]; }
 
   void walk(int thread, std::span<float> hidden) {
-    const IndexRange tokens = alone() ? IndexRange{0, 1} : share(tokens_, 1, thread, threads_);
+    const IndexRange tokens = alone() ? IndexRange{0, 1} : share(count(), 1, thread, threads_);
     embed(thread, tokens);
     const std::vector<float>* added = nullptr;
     std::size_t shares = 0;
@@ -129,11 +149,11 @@ class Decoder::Pass {
       };
       if (!begin_step(thread, tokens, added, shares, layer.attention_norm)) return;
       each_of_mine(
-          [&](const Network::Share& share, int s) { attend(thread, i, share, part(decoder_.attention_parts_, s)); });
+          [&](const Network::Share& share, int s) { attend(thread, i, share, s, part(decoder_.attention_parts_, s)); });
       if (!barrier_.wait()) return;
       shares = layer.shares.size();
       if (!begin_step(thread, tokens, &decoder_.attention_parts_, shares, layer.mlp_norm)) return;
-      each_of_mine([&](const Network::Share& share, int s) { mlp(thread, share, part(decoder_.mlp_parts_, s)); });
+      each_of_mine([&](const Network::Share& share, int s) { mlp(thread, i, share, s, part(decoder_.mlp_parts_, s)); });
       if (!barrier_.wait()) return;
       added = &decoder_.mlp_parts_;
     }
@@ -150,26 +170,26 @@ class Decoder::Pass {
     return std::span<float>(values).subspan(static_cast<std::size_t>(token) * width, width);
   }
   float* part(std::vector<float>& parts, int share) const {
-    return &parts[static_cast<std::size_t>(share) * static_cast<std::size_t>(tokens_ * part_width_)];
+    return &parts[static_cast<std::size_t>(share) * static_cast<std::size_t>(count() * part_width_)];
   }
 
   void embed(int thread, IndexRange tokens) {
     Scratch& mine = stream(thread);
     for (int t = tokens.begin; t < tokens.end; ++t) {
       const auto x = row(mine.x, t), position = mine.normed.row(t);
-      read_row(network_.token_embedding(), ids_[static_cast<std::size_t>(t)], x);
-      read_row(network_.position_embedding(), first_ + t, position);
+      read_row(network_.token_embedding(), token(t).id, x);
+      read_row(network_.position_embedding(), token(t).position, position);
       for (std::size_t i = 0; i < x.size(); ++i) x[i] += position[i];
     }
   }
 
   // x += what the shares of the step before have to add, in order.
-  void add(int thread, int token, const std::vector<float>* parts, std::size_t shares) {
+  void add(int thread, int t, const std::vector<float>* parts, std::size_t shares) {
     if (parts == nullptr) return;
-    const auto x = row(stream(thread).x, token);
+    const auto x = row(stream(thread).x, t);
     for (std::size_t s = 0; s < shares; ++s) {
-      const float* part = parts->data() + (s * static_cast<std::size_t>(tokens_) + static_cast<std::size_t>(token)) *
-                                              static_cast<std::size_t>(part_width_);
+      const float* part =
+          parts->data() + (s * tokens_.size() + static_cast<std::size_t>(t)) * static_cast<std::size_t>(part_width_);
       for (std::size_t i = 0; i < x.size(); ++i) x[i] += part[i];
     }
   }
@@ -189,40 +209,50 @@ class Decoder::Pass {
   }
 
   void multiply(const PanelMatrix& w, const float* bias, const ActivationView& x, float* y, int y_stride) {
-    kernels_.multiply(w, {0, w.panels()}, bias, x, tokens_, y, y_stride);
+    kernels_.multiply(w, {0, w.panels()}, bias, x, count(), y, y_stride);
   }
 
-  // One share of attention, all tokens.
-  void attend(int thread, int layer, const Network::Share& share, float* out) {
+  void observe(int layer, std::string_view matrix, IndexRange columns, const Activations& inputs) {
+    if (decoder_.observer_) decoder_.observer_({layer, matrix, columns, inputs.values.data(), inputs.columns, count()});
+  }
+
+  // Share `s` of attention, all tokens.
+  void attend(int thread, int layer, const Network::Share& share, int s, float* out) {
     Scratch& mine = decoder_.scratch_[static_cast<std::size_t>(thread)];
     const int head_width = shape_.head_width(), heads = share.heads.size(), width = heads * head_width;
     const int stride = share.qkv.panels() * kPanelRows;
-    mine.qkv.resize(static_cast<std::size_t>(tokens_) * static_cast<std::size_t>(stride));
+    mine.qkv.resize(tokens_.size() * static_cast<std::size_t>(stride));
+    if (s == 0) observe(layer, "attn_qkv.weight", {0, shape_.width}, stream(thread).normed);
     multiply(share.qkv, share.qkv_bias, stream(thread).normed.view(), mine.qkv.data(), stride);
 
-    mine.query.resize(tokens_, width, cache_.quantized());
-    mine.mixed.resize(tokens_, width, network_.quantizes());
-    for (int t = 0; t < tokens_; ++t) {
+    mine.query.resize(count(), width, token(0).cache->quantized());
+    mine.mixed.resize(count(), width, network_.quantizes());
+    for (int t = 0; t < count(); ++t) {
       const float* qkv = &mine.qkv[static_cast<std::size_t>(t) * static_cast<std::size_t>(stride)];
       std::copy(qkv, qkv + width, mine.query.row(t).data());
       for (int h = 0; h < heads; ++h)
-        cache_.put(layer, share.heads.begin + h, first_ + t, kernels_, qkv + width + h * head_width,
-                   qkv + 2 * width + h * head_width);
+        token(t).cache->put(layer, share.heads.begin + h, token(t).position, kernels_, qkv + width + h * head_width,
+                            qkv + 2 * width + h * head_width);
     }
-    mine.query.quantize(kernels_, {0, tokens_});
-    for (int h = 0; h < heads; ++h)
-      for (int t = 0; t < tokens_; t += kTokensAttended)
-        attend_head(mine, layer, share.heads.begin + h, h * head_width, t, std::min(kTokensAttended, tokens_ - t));
-    mine.mixed.quantize(kernels_, {0, tokens_});
+    mine.query.quantize(kernels_, {0, count()});
+    for (int t = 0, together; t < count(); t += together) {
+      // Those behind it in the same sequence look at the same keys.
+      for (together = 1; t + together < count() && together < kTokensAttended; ++together)
+        if (token(t + together).cache != token(t).cache) break;
+      for (int h = 0; h < heads; ++h) attend_head(mine, layer, share.heads.begin + h, h * head_width, t, together);
+    }
+    observe(layer, "attn_output.weight", {share.heads.begin * head_width, share.heads.end * head_width}, mine.mixed);
+    mine.mixed.quantize(kernels_, {0, count()});
     multiply(share.attention_output, share.attention_output_bias, mine.mixed.view(), out, part_width_);
   }
 
   // out[t] = Σ_p softmax_p(q_t · keys[p] / √head_width) · values[p] over the positions up to t's own.
   void attend_head(Scratch& mine, int layer, int head, int column, int from, int tokens) {
     const auto head_width = static_cast<std::size_t>(shape_.head_width());
-    const PanelMatrix keys = cache_.keys(layer, head);
-    const ValueView values = cache_.values(layer, head);
-    const int panels = (first_ + from + tokens + kPanelRows - 1) / kPanelRows, stride = panels * kPanelRows;
+    const Token& first = token(from);
+    const PanelMatrix keys = first.cache->keys(layer, head);
+    const ValueView values = first.cache->values(layer, head);
+    const int panels = (first.position + tokens + kPanelRows - 1) / kPanelRows, stride = panels * kPanelRows;
     mine.scores.resize(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(stride));
     kernels_.multiply(keys, {0, panels}, nullptr, mine.query.view().from(column).token(from), tokens,
                       mine.scores.data(), stride);
@@ -230,21 +260,23 @@ class Decoder::Pass {
     for (int t = 0; t < tokens; ++t) {
       const auto seen = std::span(mine.scores)
                             .subspan(static_cast<std::size_t>(t) * static_cast<std::size_t>(stride),
-                                     static_cast<std::size_t>(first_ + from + t + 1));
+                                     static_cast<std::size_t>(first.position + t + 1));
       const float inverse = kernels_.softmax(seen, scale);
       kernels_.mix(values, seen, inverse,
                    mine.mixed.row(from + t).subspan(static_cast<std::size_t>(column), head_width));
     }
   }
 
-  // One share of the MLP, all tokens.
-  void mlp(int thread, const Network::Share& share, float* out) {
+  // Share `s` of the MLP, all tokens.
+  void mlp(int thread, int layer, const Network::Share& share, int s, float* out) {
     Activations& hidden = decoder_.scratch_[static_cast<std::size_t>(thread)].hidden;
     const int stride = share.mlp_up.panels() * kPanelRows;
-    hidden.resize(tokens_, stride, network_.quantizes());
+    hidden.resize(count(), stride, network_.quantizes());
+    if (s == 0) observe(layer, "ffn_up.weight", {0, shape_.width}, stream(thread).normed);
     multiply(share.mlp_up, share.mlp_up_bias, stream(thread).normed.view(), hidden.values.data(), stride);
     kernels_.gelu(hidden.values);
-    hidden.quantize(kernels_, {0, tokens_});
+    observe(layer, "ffn_down.weight", share.hidden, hidden);
+    hidden.quantize(kernels_, {0, count()});
     multiply(share.mlp_down, share.mlp_down_bias, hidden.view(), out, part_width_);
   }
 
@@ -252,20 +284,20 @@ class Decoder::Pass {
   const Network& network_;
   const KernelSet& kernels_;
   const Gpt2Config& shape_;
-  KvCache& cache_;
-  const std::span<const TokenId> ids_;
-  const int tokens_, first_;
+  std::vector<Token> tokens_;
   const int part_width_;  // of a row of parts: whole panels
   const int threads_;
   StepBarrier barrier_;
 };
 
 bool Decoder::read(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden) {
-  for (const TokenId id : ids) MIDINF_ASSERT(id >= 0 && id < config().vocabulary);
   const auto width = static_cast<std::size_t>(config().width);
   while (!ids.empty()) {
     const std::size_t now = std::min<std::size_t>(ids.size(), kBatch);
-    if (!Pass(*this, cache, ids.first(now)).run(hidden.first(now * width))) return false;
+    const Pass::Sequence sequence{&cache, ids.first(now)};
+    if (!Pass(*this, {&sequence, 1}, {cancel_}).run(hidden.first(now * width))) return false;
+    if (observer_)
+      observer_({-1, "token_embd.weight", {0, config().width}, hidden.data(), config().width, static_cast<int>(now)});
     ids = ids.subspan(now);
     hidden = hidden.subspan(now * width);
   }
@@ -286,24 +318,85 @@ std::size_t common_prefix(const KvCache& cache, std::span<const TokenId> context
 
 }  // namespace
 
-std::span<float> Decoder::logits(std::span<const TokenId> context, const RowRanges& rows) {
+// Makes the cache current that has more of `context`, and forgets what differs. Returns how many ids are known: never
+// the last, which is read again even when it is, for its hidden state is not kept.
+std::size_t Decoder::turn_to(std::span<const TokenId> context) {
   MIDINF_ASSERT(!context.empty() && context.size() <= static_cast<std::size_t>(config().context));
-  // The last id is read again even when it is known: its hidden state is not kept.
   const std::size_t most = context.size() - 1;
   const std::size_t here = common_prefix(caches_[current_], context, most);
   const std::size_t there = common_prefix(caches_[1 - current_], context, most);
   // A new window goes where less is lost by it: the one before it stays for a step back.
   const bool loses = here < static_cast<std::size_t>(caches_[current_].length());
   if (there > here || (there == here && loses)) current_ = 1 - current_;
-  KvCache& cache = caches_[current_];
-  const std::size_t common = std::max(here, there);
-  cache.truncate(static_cast<int>(common));
+  const std::size_t known = std::max(here, there);
+  caches_[current_].truncate(static_cast<int>(known));
+  return known;
+}
+
+std::span<float> Decoder::finish(std::span<const TokenId> context, std::size_t known, const RowRanges& rows) {
   const auto width = static_cast<std::size_t>(config().width);
-  hidden_.resize((context.size() - common) * width);
-  if (!read(cache, context.subspan(common), hidden_)) return {};
+  hidden_.resize((context.size() - known) * width);
+  if (!read(caches_[current_], context.subspan(known), hidden_)) return {};
   logits_.resize(static_cast<std::size_t>(rows.size()));
   head(std::span(hidden_).last(width), 1, rows, logits_);
   return logits_;
+}
+
+std::span<float> Decoder::logits(std::span<const TokenId> context, const RowRanges& rows) {
+  return finish(context, turn_to(context), rows);
+}
+
+void Decoder::answer(std::span<Question> questions) {
+  std::vector<Question*> together;
+  for (Question& question : questions) {
+    question.logits = {};
+    const Decoder& decoder = *question.decoder;
+    const std::size_t known = question.decoder->turn_to(question.context);
+    const bool fits = together.empty() || (decoder.network_ == together.front()->decoder->network_ &&
+                                           decoder.pool_ == together.front()->decoder->pool_);
+    if (fits && known + 1 == question.context.size())
+      together.push_back(&question);
+    else
+      question.logits = question.decoder->finish(question.context, known, *question.rows);
+  }
+  if (together.empty()) return;
+  // In an order in which those that want the same rows of the head follow each other.
+  std::stable_sort(together.begin(), together.end(), [](const Question* a, const Question* b) {
+    return a->rows->ranges().front().begin < b->rows->ranges().front().begin;
+  });
+  Decoder& lender = *together.front()->decoder;
+  std::vector<Pass::Sequence> sequences;
+  std::vector<const std::atomic<bool>*> cancels;
+  for (const Question* question : together) {
+    Decoder& decoder = *question->decoder;
+    sequences.push_back({&decoder.caches_[decoder.current_], question->context.last(1)});
+    cancels.push_back(decoder.cancel_);
+  }
+  const auto width = static_cast<std::size_t>(lender.config().width);
+  lender.hidden_.resize(together.size() * width);
+  if (!Pass(lender, sequences, std::move(cancels)).run(lender.hidden_)) return;
+  std::vector<float> packed;
+  for (std::size_t first = 0, last; first < together.size(); first = last) {
+    // Rows that several want are read once: all that overlap share a product.
+    RowRanges rows = *together[first]->rows;
+    for (last = first + 1; last < together.size(); ++last) {
+      if (together[last]->rows->ranges().front().begin >= rows.ranges().back().end) break;
+      for (const RowRange& range : together[last]->rows->ranges()) rows.add(range);
+    }
+    const std::size_t count = last - first, all = static_cast<std::size_t>(rows.size());
+    packed.resize(count * all);
+    lender.head(std::span(lender.hidden_).subspan(first * width, count * width), static_cast<int>(count), rows, packed);
+    for (std::size_t i = 0; i < count; ++i) {
+      Question& question = *together[first + i];
+      std::vector<float>& logits = question.decoder->logits_;
+      logits.clear();
+      for (const RowRange& range : question.rows->ranges()) {
+        const auto from = packed.begin() + static_cast<std::ptrdiff_t>(i * all) + rows.index_of(range.begin);
+        logits.insert(logits.end(), from, from + range.size());
+      }
+      question.logits = logits;
+    }
+  }
 }
 
 std::size_t Decoder::read_ahead(std::span<const TokenId> context, std::size_t most) {
@@ -323,6 +416,10 @@ std::size_t Decoder::read_ahead(std::span<const TokenId> context, std::size_t mo
 
 std::span<const float> Decoder::read_from_start(std::span<const TokenId> ids) {
   caches_[current_].truncate(0);
+  return read_on(ids);
+}
+
+std::span<const float> Decoder::read_on(std::span<const TokenId> ids) {
   hidden_.resize(ids.size() * static_cast<std::size_t>(config().width));
   read(caches_[current_], ids, hidden_);
   return hidden_;

@@ -5,8 +5,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/compute_pool.h"
@@ -31,6 +34,18 @@ class Decoder {
   /// in the vocabulary.
   std::span<float> logits(std::span<const TokenId> context, const RowRanges& rows);
 
+  /// One of several decoders that are asked at once.
+  struct Question {
+    Decoder* decoder = nullptr;
+    std::span<const TokenId> context;
+    const RowRanges* rows = nullptr;
+    std::span<float> logits;  ///< the answer, as logits() gives it
+  };
+  /// logits() of several decoders. Those of one network and one pool that lack only the last id of their context read
+  /// it together, in one pass through the weights; the answers are the same bits as alone. What cancels one of these
+  /// gives up all of them. Precondition: no decoder twice.
+  static void answer(std::span<Question> questions);
+
   /// Reads up to `most` ids of what logits() will be asked about later, into the context not in use. Returns how many
   /// of `context` remain to be read.
   std::size_t read_ahead(std::span<const TokenId> context, std::size_t most);
@@ -41,6 +56,22 @@ class Decoder {
   /// Forgets everything read, reads `ids` and returns their final hidden states: [ids, width]. Valid until the next
   /// call.
   std::span<const float> read_from_start(std::span<const TokenId> ids);
+
+  /// Reads `ids` behind what was read and returns the same of them.
+  std::span<const float> read_on(std::span<const TokenId> ids);
+
+  /// What a matrix is about to be multiplied with: `columns` of its inputs for `tokens` ids, [tokens, stride].
+  struct Observed {
+    int layer;                ///< -1 outside of them
+    std::string_view matrix;  ///< "attn_qkv.weight", …, as checkpoint.h names them behind the layer
+    IndexRange columns;
+    const float* values;
+    int stride;
+    int tokens;
+  };
+  /// For quantisers, which measure what a network computes. Called on the threads of the pool, for different columns at
+  /// a time. Empty: nobody looks.
+  void set_observer(std::function<void(const Observed&)> observer) { observer_ = std::move(observer); }
 
   /// logits[h · rows.size() + i] = the i-th row of `rows` times the h-th of `count` hidden states [count, width].
   void head(std::span<const float> hidden, int count, const RowRanges& rows, std::span<float> logits);
@@ -72,6 +103,8 @@ class Decoder {
   };
   class Pass;
 
+  std::size_t turn_to(std::span<const TokenId> context);
+  std::span<float> finish(std::span<const TokenId> context, std::size_t known, const RowRanges& rows);
   bool read(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden);
 
   std::shared_ptr<const Network> network_;
@@ -79,6 +112,7 @@ class Decoder {
   std::array<KvCache, 2> caches_;
   std::size_t current_ = 0;  // the one that logits() read last
   const std::atomic<bool>* cancel_ = nullptr;
+  std::function<void(const Observed&)> observer_;
   std::vector<float> hidden_;  // [ids of the last call, width]
   std::vector<float> logits_;
   std::vector<Scratch> scratch_;  // one a thread

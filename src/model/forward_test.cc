@@ -157,6 +157,38 @@ TEST_P(Forward, HiddenStatesOfAWholeRowGiveTheSameLogits) {
   }
 }
 
+TEST_P(Forward, SeveralAnsweredTogetherGetWhatEachGetsAlone) {
+  const auto network = *Network::load(checkpoint_, *available_kernels().front());
+  const auto pool = std::make_shared<ComputePool>(2);
+  const RowRanges wanted[] = {{{0, 700}}, {{100, 900}}, {{1000, 1100}}, {{1500, 1600}, {2999, 3000}}};
+  std::vector<std::vector<TokenId>> contexts;
+  std::vector<std::unique_ptr<Decoder>> company, alone;
+  for (const int length : {1, 2, 40, 250, 320}) {
+    contexts.push_back(random_ids(random_, length));
+    company.push_back(std::make_unique<Decoder>(network, pool));
+    alone.push_back(std::make_unique<Decoder>(network, pool));
+  }
+  for (int step = 0; step < 40; ++step) {
+    std::vector<Decoder::Question> questions;
+    for (std::size_t i = 0; i < contexts.size(); ++i) {
+      auto& context = contexts[i];
+      if (random_() % 20 == 0) context.erase(context.begin(), context.begin() + static_cast<long>(context.size() / 2));
+      if (random_() % 5 == 0) continue;
+      context.push_back(random_ids(random_, 1).front());
+      questions.push_back({company[i].get(), context, &wanted[random_() % 4], {}});
+    }
+    Decoder::answer(questions);
+    for (const Decoder::Question& question : questions) {
+      std::size_t i = 0;
+      while (company[i].get() != question.decoder) ++i;
+      const auto expected = alone[i]->logits(contexts[i], *question.rows);
+      ASSERT_EQ(question.logits.size(), expected.size());
+      EXPECT_EQ(std::memcmp(question.logits.data(), expected.data(), expected.size_bytes()), 0)
+          << "decoder " << i << ", step " << step << ", seed " << seed_;
+    }
+  }
+}
+
 TEST_P(Forward, TheWholeContextCanBeRead) {
   const auto one = decoder(2);
   const auto ids = random_ids(random_, kShape.context);

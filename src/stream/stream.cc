@@ -546,12 +546,17 @@ void Stream::end_step(Job& job) {
 }
 
 void compute(std::span<Stream::Job* const> jobs) {
+  std::vector<Decoder::Question> questions;
   for (Stream::Job* job : jobs) {
     if (job->kind == Stream::Job::Kind::kReadAhead)
       job->decoder->read_ahead(job->context, kReadAheadIds);
     else if (job->kind != Stream::Job::Kind::kNone)
-      job->logits = job->decoder->logits(job->context, job->rows);
+      questions.push_back({job->decoder, job->context, &job->rows, {}});
   }
+  Decoder::answer(questions);
+  for (Stream::Job* job : jobs)
+    for (const Decoder::Question& question : questions)
+      if (question.decoder == job->decoder) job->logits = question.logits;
 }
 
 bool Stream::step() {

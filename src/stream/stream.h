@@ -230,7 +230,7 @@ class Stream {
   std::function<void()> on_change_;
 };
 
-/// Computes the logits, or reads ahead, of several streams' jobs: one pass for each, until a pass can serve several.
+/// Computes the logits of several streams' jobs, in one pass where they lack one id each, or reads ahead.
 void compute(std::span<Stream::Job* const> jobs);
 
 }  // namespace midinf

@@ -486,6 +486,30 @@ TEST_F(StreamTest, AChangeTakesBackWhatTheSchedulerHolds) {
   EXPECT_EQ(scheduler.dropped(), 0U);
 }
 
+TEST_F(StreamTest, CompanyChangesNoNote) {
+  const auto pool = std::make_shared<ComputePool>(2);
+  StreamWorker worker;
+  std::vector<std::shared_ptr<Stream>> streams;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const StreamOptions options{.look_ahead = Seconds(1 + 0.3 * static_cast<double>(seed))};
+    streams.push_back(std::make_shared<Stream>(network_, pool, settings(seed), begin_piece(), options));
+    worker.add(streams.back());
+  }
+  for (int second = 1; second <= 3; ++second) {
+    while (worker.step()) {
+    }
+    for (const auto& each : streams) each->pull(Ticks10ms(100 * second));
+  }
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const auto alone = stream(settings(seed), {.look_ahead = Seconds(10)});
+    run(*alone);
+    const auto expected = alone->notes(), got = streams[seed - 1]->notes();
+    ASSERT_GT(got.size(), 3U);
+    ASSERT_LE(got.size(), expected.size());
+    EXPECT_TRUE(std::equal(got.begin(), got.end(), expected.begin())) << "seed " << seed;
+  }
+}
+
 TEST_F(StreamTest, ThreadedWorkerServesSeveralStreamsWhileTheyAreChanged) {
   StreamWorker worker;
   std::vector<std::shared_ptr<Stream>> streams;

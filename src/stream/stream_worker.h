@@ -1,5 +1,5 @@
 // The thread that keeps streams ahead of their listeners. One a model is enough: the stream with the least ahead is
-// served first, and several that are due are computed together.
+// served first, and others that are due are computed with it, in one pass through the weights.
 // Read next: stream.h.
 #pragma once
 
@@ -27,7 +27,8 @@ class StreamWorker {
   /// Returns when the stream is no longer being served. [any thread but the worker]
   void remove(const Stream& stream);
 
-  /// Serves the neediest stream once. False when none has anything to do. [worker: not while the thread runs]
+  /// Serves the neediest stream once, and with it some of the others that want music. False when none has anything to
+  /// do. [worker: not while the thread runs]
   bool step();
   /// Starts the thread; false when the system gives none, or it runs. [main]
   bool start();
@@ -36,11 +37,13 @@ class StreamWorker {
 
  private:
   void serve();
+  bool begin_serving(const Stream& stream);
+  void end_serving(const Stream& stream);
 
   std::mutex mutex_;  // of streams_ and what follows
   std::condition_variable wake_, idle_;
   std::vector<std::shared_ptr<Stream>> streams_;
-  const Stream* served_ = nullptr;
+  std::vector<const Stream*> served_;  // at the moment
   bool stopping_ = false;
   bool woken_ = false;
   std::thread thread_;
