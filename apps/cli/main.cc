@@ -149,8 +149,13 @@ Run add_convert(CLI::App& command) {
       ->required()
       ->type_name("DST");
   command.add_option("--type", arguments->type, "how matrices are stored")
-      ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
+      ->check(CLI::IsMember({"f32", "f16", "q8_0", "q4_0"}))
       ->capture_default_str();
+  command
+      .add_option(
+          "--calibration", arguments->calibration,
+          "for q4_0: rows of 1,024 ids (uint16) of music like what the model learned, by which errors are made good")
+      ->type_name("ROWS.u16");
   command
       .add_option("--metadata", arguments->metadata, "a JSON file of keys to write into it (general.*, midinfinite.*)")
       ->type_name("FILE");

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <utility>
 
+#include "model/calibrate.h"
 #include "model/gpt2_tensors.h"
 #include "model/quantize.h"
+#include "model/quantize_calibrated.h"
 
 namespace midinf {
 namespace {
@@ -22,6 +24,8 @@ std::uint32_t file_type(DType type) {
   switch (type) {
     case DType::kF16:
       return 1;
+    case DType::kQ4_0:
+      return 2;
     case DType::kQ8_0:
       return 7;
     default:
@@ -68,8 +72,11 @@ GgufMetadata own_metadata(const Gpt2Config& config, DType type) {
 }
 
 Result<void> check(const ConvertOptions& options) {
-  if (options.type != DType::kF32 && options.type != DType::kF16 && options.type != DType::kQ8_0)
-    return fail(ErrorCode::kInvalidArgument, "not a type to convert to; choose f32, f16 or q8_0",
+  if (options.type == DType::kBF16)
+    return fail(ErrorCode::kInvalidArgument, "not a type to convert to; choose f32, f16, q8_0 or q4_0",
+                std::string(dtype_name(options.type)));
+  if (!options.calibration.empty() && options.type != DType::kQ4_0)
+    return fail(ErrorCode::kInvalidArgument, "calibration rows are of use for q4_0 only",
                 std::string(dtype_name(options.type)));
   for (auto pair = options.metadata.begin(); pair != options.metadata.end(); ++pair) {
     const auto& [key, value] = *pair;
@@ -89,16 +96,20 @@ bool is_vector(const TensorInfo& tensor) {
 std::string_view reason_kept(const TensorInfo& tensor, DType asked) {
   if (is_vector(tensor)) return "norms and biases stay f32";
   if (tensor.name == kPositions) return "position embeddings keep the source's values";
-  if (asked == DType::kQ8_0) return "a row is no multiple of 32";
+  if (is_quantized(asked)) return "a row is no multiple of 32";
   return {};
 }
 
 // One tensor as it is to be stored.
-Result<std::vector<std::byte>> stored_bytes(const Checkpoint& checkpoint, const TensorInfo& source, DType type) {
-  if (source.dtype == type)
+Result<std::vector<std::byte>> stored_bytes(const Checkpoint& checkpoint, const TensorInfo& source, DType type,
+                                            const InputMoments& moments, int threads,
+                                            const std::function<bool()>& go_on) {
+  const auto seen = type == DType::kQ4_0 ? moments.find(source.name) : moments.end();
+  if (source.dtype == type && seen == moments.end())
     if (const auto stored = checkpoint.stored(source.name)) return std::vector(stored->begin(), stored->end());
   MIDINF_TRY_ASSIGN(values, checkpoint.read(source.name));
-  auto bytes = encode(type, values, source.columns);
+  auto bytes = seen == moments.end() ? encode(type, values, source.columns)
+                                     : encode_q4_calibrated(values, source.columns, seen->second, threads, go_on);
   if (!bytes) return tl::make_unexpected(with_context(bytes.error(), source.name));
   return bytes;
 }
@@ -120,7 +131,7 @@ bool is_own_key(std::string_view key) {
 
 DType stored_type(const TensorInfo& tensor, DType asked) {
   if (is_vector(tensor) || tensor.name == kPositions) return DType::kF32;
-  if (asked == DType::kQ8_0 && tensor.columns % kQuantBlock != 0) return DType::kF16;
+  if (is_quantized(asked) && tensor.columns % kQuantBlock != 0) return DType::kF16;
   return asked;
 }
 
@@ -154,12 +165,22 @@ Result<void> convert(const Checkpoint& checkpoint, FileWriter& out, const Conver
   };
   double total = 0;
   for (const GgufTensor& tensor : tensors) total += size_of(tensor);
+
+  // What takes longest comes first: reading the calibration rows.
+  const double reading = options.calibration.empty() ? 0 : 0.6;
+  InputMoments moments;
+  if (reading > 0) {
+    MIDINF_TRY_ASSIGN(measured, measure_inputs(checkpoint, options.calibration, options.threads, [&](double part) {
+                        return !options.progress || options.progress(reading * part);
+                      }));
+    moments = std::move(measured);
+  }
   double done = 0;
+  const auto go_on = [&] { return !options.progress || options.progress(reading + (1 - reading) * done / total); };
   return write_gguf(out, metadata, tensors, [&](std::size_t i) -> Result<std::vector<std::byte>> {
-    if (options.progress && !options.progress(done / total))
-      return fail(ErrorCode::kCancelled, "stopped; nothing was written");
+    if (!go_on()) return fail(ErrorCode::kCancelled, "stopped; nothing was written");
     done += size_of(tensors[i]);
-    return stored_bytes(checkpoint, sources[i], tensors[i].dtype);
+    return stored_bytes(checkpoint, sources[i], tensors[i].dtype, moments, options.threads, go_on);
   });
 }
 

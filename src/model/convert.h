@@ -10,19 +10,25 @@
 #include "base/dtype.h"
 #include "base/file.h"
 #include "base/result.h"
+#include "base/token.h"
 #include "model/checkpoint.h"
 #include "model/gguf.h"
 
 namespace midinf {
 
 struct ConvertOptions {
-  DType type = DType::kQ8_0;  ///< of the matrices: f32, f16 or q8_0
+  DType type = DType::kQ8_0;  ///< of the matrices: f32, f16, q8_0 or q4_0
   /// Further keys, written in this order after ours: general.name, general.license, midinfinite.source.sha256, …
   /// Not: keys that convert() writes itself (see is_own_key), arrays.
   GgufMetadata metadata;
   /// Called before each tensor with the part of all bytes written so far, 0..1; false stops with kCancelled. May be
   /// empty.
   std::function<bool(double)> progress;
+  /// For q4_0: rows of ids that the network was trained on, or like them, each at most config().context. With them
+  /// numbers are rounded so that the network goes on computing what it did (calibrate.h, quantize_calibrated.h);
+  /// without them each to its nearest, at a few percent of likelihood.
+  std::vector<std::vector<TokenId>> calibration = {};
+  int threads = 1;  ///< that calibrate; they change nothing but the time
 };
 
 /// A tensor that is not stored in the type asked for, and why.
@@ -33,8 +39,8 @@ struct KeptTensor {
 };
 
 /// What conversion does with each tensor, in the order of the file: matrices take options.type, except that a row that
-/// is no multiple of 32 stays f16 under q8_0, and that position embeddings stay f32 (they are read by the row and cost
-/// next to nothing); norms and biases stay f32. [any thread]
+/// is no multiple of 32 stays f16 under q8_0 and q4_0, and that position embeddings stay f32 (they are read by the row
+/// and cost next to nothing); norms and biases stay f32. [any thread]
 DType stored_type(const TensorInfo& tensor, DType asked);
 
 /// The tensors of `tensors` that stored_type keeps back under `asked`. [any thread]

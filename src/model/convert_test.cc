@@ -142,7 +142,8 @@ TEST_F(Convert, RefusesKeysThatAreItsOwnAndOtherTypes) {
   EXPECT_THAT(
       convert(network_, out, {DType::kF32, {{"a", GgufValue(true)}, {"a", GgufValue(true)}}, {}}).error().message,
       HasSubstr("set twice"));
-  EXPECT_THAT(convert(network_, out, {DType::kBF16, {}, {}}).error().message, HasSubstr("choose f32, f16 or q8_0"));
+  EXPECT_THAT(convert(network_, out, {DType::kBF16, {}, {}}).error().message,
+              HasSubstr("choose f32, f16, q8_0 or q4_0"));
   EXPECT_TRUE(out.bytes.empty());
 }
 

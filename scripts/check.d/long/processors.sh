@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Processors that this machine is not. The release program makes the same music on an emulated Haswell as with AVX2 here,
+# and runs on a Nehalem (SSE4.1) and on the bare baseline; the kernels' tests, compiled for Arm, pass on cores without and
+# with the dot product.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+out=build/processors
+mkdir -p "$out"
+
+for cpu in Haswell Nehalem qemu64; do
+  MIDINFINITE_KERNELS='' qemu-x86_64 -cpu "$cpu" "$MIDINF_PROGRAM" generate -o "$out/$cpu.mid" --seconds 1 --seed 2 --json >"$out/$cpu.json"
+  grep -o '"kernels": "[a-z0-9_]*"' "$out/$cpu.json"
+done
+grep -q '"kernels": "avx2"' "$out/Haswell.json"
+grep -q '"kernels": "sse41"' "$out/Nehalem.json"
+grep -q '"kernels": "plain"' "$out/qemu64.json"
+MIDINFINITE_KERNELS=avx2 "$MIDINF_PROGRAM" generate -o "$out/here.mid" --seconds 1 --seed 2 >"$out/here.log"
+cmp "$out/here.mid" "$out/Haswell.mid"
+
+cmake -S . -B build/arm64 -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+  -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_EXE_LINKER_FLAGS=-static \
+  -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64 -DMIDINF_APPS=OFF -DMIDINF_INSTALL=OFF
+cmake --build build/arm64 --target kernels_test
+for cpu in cortex-a72 neoverse-n1 max; do
+  echo "$cpu"
+  qemu-aarch64 -cpu "$cpu" build/arm64/src/kernels/kernels_test | tail -n 3
+done
