@@ -87,7 +87,8 @@ std::vector<Point> points_of(const Engine& engine) {
 // In turns, so that what else the machine does meets all parts alike.
 Result<Measured> measure(const BenchArguments& arguments, const Engine& engine) {
   const auto wants = [&](const char* part) {
-    return arguments.only.empty() || std::find(arguments.only.begin(), arguments.only.end(), part) != arguments.only.end();
+    return arguments.only.empty() ||
+           std::find(arguments.only.begin(), arguments.only.end(), part) != arguments.only.end();
   };
   const Settings settings = bench_settings(arguments.pace);
   const MusicLength length{arguments.seconds, arguments.notes};

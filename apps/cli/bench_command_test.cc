@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "bench_measure.h"
@@ -40,7 +41,8 @@ TEST_F(BenchCommand, ReportsEveryPartBestAndMedian) {
   EXPECT_EQ(report["rounds"], 2);
   EXPECT_EQ(report["pace"], 8);
   EXPECT_EQ(report["type"], "f32");
-  for (const char* key : {"kernels", "layers", "heads", "width", "parameters"}) EXPECT_TRUE(report.contains(key)) << key;
+  for (const char* key : {"kernels", "layers", "heads", "width", "parameters"})
+    EXPECT_TRUE(report.contains(key)) << key;
   std::vector<json> spreads = {report["loading_seconds"], report["first_note_seconds"],
                                report["prefill"]["tokens_per_second"]};
   for (const char* key : {"step_seconds", "longest_step_seconds", "longest_read_ahead_seconds"})

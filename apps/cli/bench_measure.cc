@@ -52,7 +52,9 @@ std::vector<Note> a_piece(std::size_t count) {
 }
 
 std::size_t layer_bytes(const Network::Layer& layer) {
-  const auto bias = [](const PanelMatrix& m) { return static_cast<std::size_t>(m.panels()) * kPanelRows * sizeof(float); };
+  const auto bias = [](const PanelMatrix& m) {
+    return static_cast<std::size_t>(m.panels()) * kPanelRows * sizeof(float);
+  };
   std::size_t bytes = 0;
   for (const Network::Norm& norm : {layer.attention_norm, layer.mlp_norm})
     bytes += norm.weight.size_bytes() + norm.bias.size_bytes();
@@ -222,7 +224,8 @@ Result<Slide> time_slide(const Engine& engine, const Settings& settings) {
     stream.end_step(job);
     const double took = seconds_since(began);
     if (stream.failed())
-      return fail(ErrorCode::kCorrupt, "the model computes infinities or no numbers at all; download or convert it again",
+      return fail(ErrorCode::kCorrupt,
+                  "the model computes infinities or no numbers at all; download or convert it again",
                   engine.model_path);
     if (job.kind == Stream::Job::Kind::kReadAhead) {
       slide.read_ahead = std::max(slide.read_ahead, took);
