@@ -235,9 +235,10 @@ Result<int> bench(const BenchArguments& arguments) {
     report["pace"] = arguments.pace > 0 ? json(arguments.pace) : json(nullptr);
     fmt::print("{}\n", to_text(report));
   } else {
-    fmt::print("{}: {}, {} layers, width {}; {}, {} threads; best of {} rounds (median)\n", engine.model_path,
+    fmt::print("{}: {}, {} layers, width {}; {}, {} thread{}; best of {} rounds (median)\n", engine.model_path,
                description["type"].get<std::string>(), engine.network->config().layers, engine.network->config().width,
-               engine.network->kernels().name, engine.pool->threads(), measured.rounds);
+               engine.network->kernels().name, engine.pool->threads(), engine.pool->threads() == 1 ? "" : "s",
+               measured.rounds);
     print(measured);
   }
   return interrupted() ? kInterrupted : kDone;

@@ -23,7 +23,7 @@ struct KeptRequest {
 inline constexpr int kTripletsTimed = 16;
 inline constexpr int kIdsTimed = 3 * kTripletsTimed;
 
-/// kIdsTimed requests of a generator that continues a piece, of eight notes a second, by the events that follow in it:
+/// kIdsTimed requests of a generator that continues a piece, of thirty notes a second, by the events that follow in it:
 /// one id longer each, `context` ids on average. The same for every network. Precondition: 32 <= context <= 1,000.
 std::vector<KeptRequest> requests_at(int context);
 

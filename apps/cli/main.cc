@@ -157,7 +157,7 @@ Run add_bench(CLI::App& command) {
       ->check(between(1, 10'000))
       ->capture_default_str()
       ->type_name("N");
-  command.add_option("--only", arguments->only, "only these: load,first-note,prefill,decode,music,slide (all)")
+  command.add_option("--only", arguments->only, "measure only these, commas between them (all)")
       ->delimiter(',')
       ->check(CLI::IsMember(kBenchParts))
       ->type_name("PART");
