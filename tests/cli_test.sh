@@ -33,6 +33,12 @@ expect 2 'a key to play' generate --ensemble 0 --pitch-range 0:C4-C4 --scale 1
 expect 2 "'C majo'" generate --scale 'C majo'
 expect 2 "'flute'" generate --pitch-range flute
 expect 2 'type' convert a b --type q4_0
+expect 2 'rounds' bench --rounds 0
+expect 2 'seconds' bench --seconds nan
+expect 2 'excludes' bench --seconds 5 --notes 3
+expect 2 'only' bench --only decode,everything
+expect 2 'pace' bench --pace 0
+expect 2 'threads' bench --threads 0
 expect 0 '' --help
 expect 0 '' generate --help
 
@@ -45,6 +51,7 @@ expect 1 'folder' generate --seconds 1 -o nowhere/song.mid
 head -c 100000 "$source/models/mini-q8_0.gguf" >short.gguf
 expect 1 'short.gguf' generate --model short.gguf
 expect 1 'short.gguf' info short.gguf
+expect 1 'short.gguf' bench --model short.gguf
 [[ -z $(find . -name '*.mid*' -o -name '*.svg*') ]] || fail "a failed command left files: $(ls)"
 
 # Music, by the model beside the program: the same whatever the threads, the report and where it goes.
@@ -130,6 +137,10 @@ expect 1 'No space left|/dev/full' generate --seed 7 --notes 5 -o /dev/full --th
 
 expect 0 '' score --json "$songs/pop909-001.mid" --threads 1
 grep -q '"nats_per_event"' out || fail "score gives no JSON"
+expect 0 '' bench --rounds 1 --notes 20 --pace 8 --json --threads 1
+grep -q '"times_real_time"' out || fail "bench gives no JSON"
+expect 0 '' bench --rounds 1 --only prefill,first-note --pace 8 --threads 1
+grep -q 'first note' out || fail "bench says nothing"
 
 ((failures == 0)) || exit 1
 echo "the command line keeps its contract"

@@ -45,6 +45,8 @@ head -c -4 "$model" >nan.gguf
 printf '\0\0\xc0\x7f' >>nan.gguf
 cmp -s -n "$(($(stat -c %s "$model") - 4))" "$model" nan.gguf || fail "nan.gguf differs elsewhere too"
 refused 1 'nan.gguf: the model computes' generate --seconds 1 --model nan.gguf -o song.mid
+refused 1 'nan.gguf: the model computes' bench --only music --rounds 1 --model nan.gguf
+refused 1 'nan.gguf: the model computes' bench --only slide --rounds 1 --model nan.gguf
 refused 1 'nan.gguf: the model computes' score --model nan.gguf "$source/tests/data/midi/edge-cases/test-c-major-scale.mid"
 
 # A WAV on standard output is that and nothing else. (Without FluidSynth or a soundfont there is none.)

@@ -7,6 +7,7 @@
 #include <functional>
 #include <new>
 
+#include "bench_command.h"
 #include "convert_command.h"
 #include "generate_command.h"
 #include "info_command.h"
@@ -140,6 +141,36 @@ Run add_score(CLI::App& command) {
   return [arguments] { return run_score(*arguments); };
 }
 
+Run add_bench(CLI::App& command) {
+  const auto arguments = std::make_shared<BenchArguments>();
+  CLI::Option* seconds = command.add_option("--seconds", arguments->seconds, "length of the music made in each round")
+                             ->check(between(0.01, 1e6))
+                             ->capture_default_str()
+                             ->type_name("S");
+  command.add_option("--notes", arguments->notes, "music of so many notes instead")
+      ->check(between(1, 1e6))
+      ->excludes(seconds)
+      ->type_name("N");
+  command
+      .add_option("--rounds", arguments->rounds,
+                  "measure everything so often, in turns; the best and the median are reported")
+      ->check(between(1, 10'000))
+      ->capture_default_str()
+      ->type_name("N");
+  command.add_option("--only", arguments->only, "measure only these, commas between them (all)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(kBenchParts))
+      ->type_name("PART");
+  command
+      .add_option("--pace", arguments->pace,
+                  "hold the music to about so many notes a second: for random weights, which know no time")
+      ->check(between(1, 50))
+      ->type_name("N");
+  add_model_options(command, arguments->model, arguments->threads);
+  command.add_flag("--json", arguments->json, "report as JSON");
+  return [arguments] { return run_bench(*arguments); };
+}
+
 Run add_convert(CLI::App& command) {
   const auto arguments = std::make_shared<ConvertArguments>();
   command.add_option("source", arguments->source, "a Hugging Face folder, a .safetensors, .bin or .gguf file")
@@ -204,6 +235,7 @@ int main(int argc, char** argv) {
   add("tokens", "print the event ids of a MIDI file, one triplet a line, or read them back", add_tokens);
   add("roll", "draw the piano roll of a MIDI file", add_roll);
   add("score", "negative log-likelihood of music under a model, in nats", add_score);
+  add("bench", "how fast a model runs here, and what part of the memory's speed that is", add_bench);
   add("convert", "make a .gguf file of a checkpoint", add_convert);
   add("info", "say what a model file is", add_info);
   add("serve", "serve the web app to the browsers of this machine until Ctrl-C", add_serve);

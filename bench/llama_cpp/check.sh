@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-version=0.3.36
+. bench/llama_cpp/install.sh
 venv=bench/.venv-llama
 build=${MIDINF_BUILD:-build/test}
 mkdir -p build
@@ -14,13 +14,8 @@ work=$(mktemp -d build/llama_cpp-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 ids=tests/data/golden/valid-2rows.u16
 
-if ! "$venv/bin/python" -c "import llama_cpp; assert llama_cpp.__version__ == '$version'" 2>/dev/null; then
-  python3 -m venv --clear "$venv" || { echo "python3 has no venv: install python3-venv" >&2; exit 1; }
-  # The CPU alone, no image or audio models; -O1 for the C++ that only loads and schedules (the kernels are C).
-  export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-2}
-  export CMAKE_ARGS="-DLLAVA_BUILD=OFF -DGGML_OPENMP=OFF -DGGML_LLAMAFILE=OFF -DCMAKE_CXX_FLAGS_RELEASE='-O1 -DNDEBUG'"
-  "$venv/bin/pip" install --quiet --no-binary llama-cpp-python "llama-cpp-python==$version" numpy
-fi
+# Quick to compile, for its results only: bench/compare has another for its speed.
+install_llama_cpp "$venv" -DGGML_OPENMP=OFF -DGGML_LLAMAFILE=OFF "-DCMAKE_CXX_FLAGS_RELEASE='-O1 -DNDEBUG'"
 
 # The folder that ./test and `scripts/check` build in, as it is configured.
 [[ -f $build/build.ninja ]] || cmake --preset test -B "$build" >/dev/null

@@ -50,6 +50,9 @@ class Decoder {
   /// of `context` remain to be read.
   std::size_t read_ahead(std::span<const TokenId> context, std::size_t most);
 
+  /// What keys and values of one id take in memory, in bytes: a pass reads those of the whole context.
+  [[nodiscard]] std::size_t cache_bytes_per_id() const { return caches_[0].bytes_per_id(); }
+
   /// While `*cancel` is true, logits() gives up within a layer's time, as does read_ahead. nullptr: never.
   void set_cancel(const std::atomic<bool>* cancel) { cancel_ = cancel; }
 

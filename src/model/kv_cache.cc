@@ -18,6 +18,13 @@ KvCache::KvCache(const Gpt2Config& config, bool quantized)
   ids_.reserve(static_cast<std::size_t>(context_));
 }
 
+std::size_t KvCache::bytes_per_id() const {
+  const auto width = static_cast<std::size_t>(head_width_);
+  const std::size_t key = row_bytes(quantized_ ? DType::kQ8_0 : DType::kF32, head_width_);
+  const std::size_t value = quantized_ ? width + width / kQuantBlock * sizeof(float) : width * sizeof(float);
+  return head_index(layers_, 0) * (key + value);
+}
+
 void KvCache::truncate(int length) {
   MIDINF_ASSERT(length >= 0 && length <= this->length());
   ids_.resize(static_cast<std::size_t>(length));

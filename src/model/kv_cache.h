@@ -24,6 +24,8 @@ class KvCache {
   [[nodiscard]] int length() const { return static_cast<int>(ids_.size()); }
   [[nodiscard]] std::span<const TokenId> ids() const { return ids_; }
   [[nodiscard]] bool quantized() const { return quantized_; }
+  /// What one id takes in all layers, in bytes.
+  [[nodiscard]] std::size_t bytes_per_id() const;
   /// Forgets all but the first `length` ids. Precondition: 0 <= length <= length().
   void truncate(int length);
   /// Makes room for `ids` behind those held; whoever calls this must put their keys and values.

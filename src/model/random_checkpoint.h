@@ -1,4 +1,4 @@
-// For tests: a network of any shape with random weights, so that they need no file.
+// For tests and bench/: a network of any shape with random weights, so that they need no file.
 #pragma once
 
 #include <cmath>
