@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <set>
@@ -12,12 +11,12 @@
 #include "base/general_midi.h"
 #include "engine.h"
 #include "generate_files.h"
+#include "make_music.h"
 #include "model_report.h"
 #include "settings_options.h"
 #include "stream/generator.h"
 #include "stream/velocity.h"
 #include "terminal.h"
-#include "tokens/triplets.h"
 
 namespace midinf::cli {
 namespace {
@@ -28,70 +27,12 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// A model may in principle draw the same instant for ever. A thousand events without a step in time (or, when notes are
-// counted, without a note) are more than any music has.
-constexpr int kMostEventsWithoutProgress = 1'000;
-
-/// What was generated, and how it went.
-struct Music {
-  std::vector<Triplet> events;
-  Ticks10ms start;  // where the new music begins
-  Ticks10ms end;    // where it ends: nothing sounds longer
-  bool stuck = false;
-  double generating_seconds = 0;
-  std::uint64_t ids = 0;
-  std::uint64_t slides = 0;
-  RecoveryCounts recoveries;
-};
-
-// Damaged weights, or absurd ones, make infinities of which nothing can be drawn.
-bool all_finite(std::span<const float> logits) {
-  return std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
-}
-
 Result<Music> play(const GenerateArguments& arguments, Generator& generator, Decoder& decoder) {
-  Music music;
-  music.start = generator.now();
-  music.end = music.start + to_ticks(Seconds(arguments.seconds));
-  const LogitSource logits = [&](const LogitRequest& request) {
-    const std::span<float> answer = decoder.logits(request.context, request.rows);
-    return all_finite(answer) ? answer : std::span<float>{};
-  };
   Progress progress("generating", arguments.json);
-  const auto began = Clock::now();
-  const EventIndex first = generator.end_index();
-  int notes = 0, without_progress = 0;
-  while (!interrupted() && !(arguments.notes && notes >= *arguments.notes)) {
-    const Ticks10ms before = generator.now();
-    const Step step = next_event(generator, logits);
-    if (step == Step::kCancelled)
-      return fail(ErrorCode::kCorrupt,
-                  "the model computes infinities or no numbers at all; download or convert it again");
-    if (step == Step::kRecovery) {
-      music.events.resize(static_cast<std::size_t>(generator.end_index() - first));
-      notes = static_cast<int>(std::count_if(music.events.begin(), music.events.end(), is_note));
-      continue;
-    }
-    const Triplet event = generator.history().back();
-    if (!arguments.notes && onset_of(event) >= music.end) break;
-    music.events.push_back(event);
-    notes += is_note(event) ? 1 : 0;
-    const bool moved = arguments.notes ? is_note(event) : onset_of(event) > before;
-    without_progress = moved ? 0 : without_progress + 1;
-    if ((music.stuck = without_progress >= kMostEventsWithoutProgress)) break;
-    const double played = to_seconds(onset_of(event) - music.start).count();
-    progress.update(arguments.notes ? static_cast<double>(notes) / *arguments.notes : played / arguments.seconds,
-                    fmt::format("{} notes, {:.1f} s of music", notes, played));
-  }
-  music.generating_seconds = seconds_since(began);
-  music.ids = 3 * generator.generated();
-  music.slides = generator.slides();
-  music.recoveries = generator.recovery_counts();
-  if (arguments.notes || interrupted() || music.stuck) {
-    music.end = music.start;
-    for (const Triplet& event : music.events) music.end = std::max(music.end, onset_of(event) + duration_of(event));
-  }
-  return music;
+  const MusicLength length{arguments.seconds, arguments.notes};
+  return make_music(length, generator, decoder, [&](double fraction, int notes, double seconds) {
+    progress.update(fraction, fmt::format("{} notes, {:.1f} s of music", notes, seconds));
+  });
 }
 
 std::vector<int> instruments_of(std::span<const Note> notes) {
