@@ -32,13 +32,22 @@ expect 2 'density' generate --density nan
 expect 2 'a key to play' generate --ensemble 0 --pitch-range 0:C4-C4 --scale 1
 expect 2 "'C majo'" generate --scale 'C majo'
 expect 2 "'flute'" generate --pitch-range flute
-expect 2 'type' convert a b --type q4_0
+expect 2 'type' convert a b --type q4_1
 expect 2 'rounds' bench --rounds 0
 expect 2 'seconds' bench --seconds nan
 expect 2 'excludes' bench --seconds 5 --notes 3
 expect 2 'only' bench --only decode,everything
 expect 2 'pace' bench --pace 0
 expect 2 'threads' bench --threads 0
+expect 2 "'fast'" streamability --speed 155 --speed fast
+expect 2 "'laptop=0'" streamability --speed laptop=0
+expect 2 "'0,x'" streamability --buffer 0,x
+expect 2 "'-1'" streamability --buffer=-1
+expect 2 "'0,1,2,3,4'" streamability --buffer 0,1,2,3,4
+expect 2 'generations' streamability --generations 0
+expect 2 'seconds' streamability --seconds 0.5
+expect 2 'temperature' streamability --temperature nan
+expect 2 'seed' streamability --seed -1
 expect 0 '' --help
 expect 0 '' generate --help
 
@@ -48,8 +57,11 @@ expect 1 'byte' tokens "$songs/edge-cases/test-corrupt-file-missing-byte.mid"
 expect 1 'not-a-midi' roll "$songs/edge-cases/test-not-a-midi-file.mid"
 expect 1 'no notes to continue' generate --prompt "$songs/edge-cases/test-silence-end-of-track.mid"
 expect 1 'folder' generate --seconds 1 -o nowhere/song.mid
+expect 1 'folder' streamability --plot nowhere/plot.svg
+expect 1 'none.gguf' streamability --model none.gguf
 head -c 100000 "$source/models/mini-q8_0.gguf" >short.gguf
 expect 1 'short.gguf' generate --model short.gguf
+expect 1 'short.gguf' streamability --model short.gguf
 expect 1 'short.gguf' info short.gguf
 expect 1 'short.gguf' bench --model short.gguf
 [[ -z $(find . -name '*.mid*' -o -name '*.svg*') ]] || fail "a failed command left files: $(ls)"
@@ -87,6 +99,16 @@ expect 0 '' generate --seed 8 --notes 10 --start middle -o middle.mid --threads 
 [[ $("$program" tokens middle.mid | head -n 1) == '0 '* ]] || fail "a start in the middle does not begin at once"
 expect 2 'start' generate --start middle --prompt middle.mid
 expect 2 'start' generate --start end
+
+# Streamability: the music that generate makes, judged at the speeds given; the same seed, the same verdict.
+expect 0 '' streamability --generations 1 --seconds 2 --seed 8 --threads 1 --json
+[[ $(grep -m1 '"notes"' out) == *" $("$program" tokens eight.mid | wc -l),"* ]] || fail "streamability generates other music than generate"
+expect 0 '' streamability --generations 3 --seconds 3 --seed 8 --threads 1 --speed 44 --speed 'a laptop=155' --buffer 0,2,5 --plot plot.svg
+cp out verdict
+grep -q '<svg' plot.svg || fail "plot.svg is no picture"
+[[ $(grep -c '^| a laptop .* 155 |' out) == 1 && $(grep -c '^| small, M2, MLC .* 24.1 % | *47.0 % |$' out) == 1 ]] || fail "streamability: not the rows asked for"
+expect 0 '' streamability --generations 3 --seconds 3 --seed 8 --threads 2 --speed 44 --speed 'a laptop=155' --buffer 0,2,5 --plot -
+grep -q '<svg' out && diff <(grep '^|' verdict) <(grep '^|' err) || fail "streamability: another verdict with two threads"
 
 # A prompt stands unchanged, and what is new begins at its last onset, for the ensemble that was asked for.
 "$program" tokens "$songs/strawberry.mid" >prompt
@@ -129,6 +151,15 @@ got=0
 wait $! || got=$?
 [[ $got == 130 ]] || fail "Ctrl-C: exit code $got"
 "$program" tokens stopped.mid | grep -q . || fail "Ctrl-C wrote no music"
+
+"$program" streamability --generations 100000 --seconds 1 --threads 1 >some 2>/dev/null &
+until listens $! || ! kill -0 $!; do sleep 0.1; done
+sleep 2
+kill -INT $!
+got=0
+wait $! || got=$?
+[[ $got == 130 ]] || fail "Ctrl-C in streamability: exit code $got"
+grep -q '^| measured here ' some || fail "Ctrl-C in streamability wrote no table"
 
 # A full disk.
 expect 1 'No space left|/dev/full' generate --seed 7 --notes 5 -o /dev/full --threads 1

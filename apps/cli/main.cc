@@ -15,6 +15,7 @@
 #include "score_command.h"
 #include "serve_command.h"
 #include "settings_options.h"
+#include "streamability_command.h"
 #include "terminal.h"
 
 namespace {
@@ -48,6 +49,14 @@ void add_model_options(CLI::App& command, std::string& model, int& threads) {
                   "compute threads; the music does not depend on it (one per processor, at most 8)")
       ->check(between(1, 64))
       ->type_name("N");
+}
+
+void add_recover_option(CLI::App& command, Settings& settings) {
+  command
+      .add_option("--recover", settings.recover,
+                  "leave music that has died (silence, one bar for ever) by going back and on differently")
+      ->default_str("on")
+      ->type_name("on|off");
 }
 
 Run add_generate(CLI::App& command) {
@@ -85,11 +94,7 @@ Run add_generate(CLI::App& command) {
       ->check(between(1, 1'000))
       ->capture_default_str()
       ->type_name("K");
-  command
-      .add_option("--recover", arguments->settings.recover,
-                  "leave music that has died (silence, one bar for ever) by going back and on differently")
-      ->default_str("on")
-      ->type_name("on|off");
+  add_recover_option(command, arguments->settings);
   command
       .add_option("--velocity", arguments->velocity,
                   "how hard every new note is struck; 0 with the accents of a player")
@@ -203,6 +208,51 @@ Run add_info(CLI::App& command) {
   return [arguments] { return run_info(*arguments); };
 }
 
+Run add_streamability(CLI::App& command) {
+  const auto arguments = std::make_shared<StreamabilityArguments>();
+  command.add_option("--generations", arguments->generations, "how many pieces to generate from scratch")
+      ->check(between(1, 100'000))
+      ->capture_default_str()
+      ->type_name("N");
+  command.add_option("--seconds", arguments->seconds, "length of each")
+      ->check(between(1, 86'400))
+      ->capture_default_str()
+      ->type_name("S");
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--speed",
+          [arguments](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
+              auto speed = parse_speed(text);
+              if (!speed) throw CLI::ValidationError("--speed", speed.error().to_string());
+              arguments->speeds.push_back(*std::move(speed));
+            }
+          },
+          "tokens a second to judge instead of the speed measured, any number of them, named if you like: laptop=155")
+      ->type_name("TOK/S");
+  command
+      .add_option_function<std::string>(
+          "--buffer",
+          [arguments](const std::string& text) {
+            auto buffers = parse_buffers(text);
+            if (!buffers) throw CLI::ValidationError("--buffer", buffers.error().to_string());
+            arguments->buffers = *std::move(buffers);
+          },
+          "seconds of music that are there before it plays")
+      ->default_str("0,2")
+      ->type_name("S,S");
+  command.add_option("--plot", arguments->plot, "also draw how the windows are distributed to this SVG file")
+      ->type_name("FILE");
+  add_settings_options(command, arguments->settings);
+  command.add_option("--seed", arguments->seed, "of the first piece, the next one's is one more (a fresh one)")
+      ->check(whole_number())
+      ->type_name("N");
+  add_recover_option(command, arguments->settings);
+  add_model_options(command, arguments->model, arguments->threads);
+  command.add_flag("--json", arguments->json, "report as JSON");
+  return [arguments] { return run_streamability(*arguments); };
+}
+
 Run add_serve(CLI::App& command) {
   const auto arguments = std::make_shared<ServeArguments>();
   command.add_option("--port", arguments->port, "the port on 127.0.0.1; 0 takes one that is free")
@@ -238,6 +288,7 @@ int main(int argc, char** argv) {
   add("bench", "how fast a model runs here, and what part of the memory's speed that is", add_bench);
   add("convert", "make a .gguf file of a checkpoint", add_convert);
   add("info", "say what a model file is", add_info);
+  add("streamability", "how often music can play while it is being generated", add_streamability);
   add("serve", "serve the web app to the browsers of this machine until Ctrl-C", add_serve);
   if (!kCanServe) commands.back().first->group("");  // not listed; typed, it says why
   try {
