@@ -14,6 +14,7 @@
 #include "base/general_midi.h"
 #include "engine.h"
 #include "generate_files.h"
+#include "make_music.h"
 #include "model_report.h"
 #include "settings_options.h"
 #include "stream/generator.h"
@@ -30,29 +31,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// A model may in principle draw the same instant for ever. A thousand events without a step in time (or, when notes are
-// counted, without a note) are more than any music has.
-constexpr int kMostEventsWithoutProgress = 1'000;
-
 // Takes in the works at once: a pass for eight takes about as long as two for one.
 constexpr std::size_t kMostTogether = 8;
-
-/// What was generated, and how it went.
-struct Music {
-  std::vector<Triplet> events;
-  Ticks10ms start;  // where the new music begins
-  Ticks10ms end;    // where it ends: nothing sounds longer
-  bool stuck = false;
-  double generating_seconds = 0;
-  std::uint64_t ids = 0;
-  std::uint64_t slides = 0;
-  RecoveryCounts recoveries;
-};
-
-// Damaged weights, or absurd ones, make infinities of which nothing can be drawn.
-bool all_finite(std::span<const float> logits) {
-  return std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
-}
 
 /// One take in the making.
 struct Playing {
@@ -60,89 +40,31 @@ struct Playing {
   Settings settings;
   Generator generator;
   Decoder decoder;
-  Music music;
-  EventIndex first;
-  Clock::time_point began = Clock::now();
-  int notes = 0, without_progress = 0;
-  bool ended = false;
+  MusicMaker maker;
 
   Playing(const GenerateArguments& arguments, int take, Settings its, const Prompt& start, const Decoder& reader)
       : number(take),
         settings(std::move(its)),
         generator(settings, start),
         decoder(reader),
-        first(generator.end_index()) {
-    music.start = generator.now();
-    music.end = music.start + to_ticks(Seconds(arguments.seconds));
-    ended = arguments.notes == 0;
-  }
-
-  // Of what was asked for, 0..1.
-  [[nodiscard]] double done(const GenerateArguments& arguments) const {
-    return arguments.notes ? static_cast<double>(notes) / *arguments.notes : played() / arguments.seconds;
-  }
-  [[nodiscard]] double played() const {
-    return music.events.empty() ? 0 : to_seconds(onset_of(music.events.back()) - music.start).count();
-  }
-
-  void take_in(const GenerateArguments& arguments, std::span<float> logits) {
-    const Ticks10ms before = generator.now();
-    const Step step = generator.accept(logits);
-    if (step == Step::kId) return;
-    if (step == Step::kRecovery) {
-      music.events.resize(static_cast<std::size_t>(generator.end_index() - first));
-      notes = static_cast<int>(std::count_if(music.events.begin(), music.events.end(), is_note));
-      return;
-    }
-    const Triplet event = generator.history().back();
-    if (!arguments.notes && onset_of(event) >= music.end) {
-      ended = true;
-      return;
-    }
-    music.events.push_back(event);
-    notes += is_note(event) ? 1 : 0;
-    const bool moved = arguments.notes ? is_note(event) : onset_of(event) > before;
-    without_progress = moved ? 0 : without_progress + 1;
-    music.stuck = without_progress >= kMostEventsWithoutProgress;
-    ended = music.stuck || (arguments.notes && notes >= *arguments.notes);
-  }
-
-  void end(const GenerateArguments& arguments) {
-    music.generating_seconds = seconds_since(began);
-    music.ids = 3 * generator.generated();
-    music.slides = generator.slides();
-    music.recoveries = generator.recovery_counts();
-    if (!arguments.notes && !interrupted() && !music.stuck) return;
-    music.end = music.start;
-    for (const Triplet& event : music.events) music.end = std::max(music.end, onset_of(event) + duration_of(event));
-  }
+        maker({arguments.seconds, arguments.notes}, generator, decoder) {}
+  Playing(const Playing&) = delete;
+  Playing& operator=(const Playing&) = delete;
 };
 
-// Plays until one has ended, all together: a pass through the weights serves them all, and changes no note of any.
-Result<void> play(const GenerateArguments& arguments, std::span<const std::unique_ptr<Playing>> takes,
-                  Progress& progress) {
-  const auto any_ended = [&] {
-    return std::any_of(takes.begin(), takes.end(), [](const auto& t) { return t->ended; });
-  };
-  std::vector<LogitRequest> requests;
-  std::vector<Decoder::Question> questions;
-  while (!interrupted() && !any_ended()) {
-    requests.clear();
-    questions.clear();
-    for (const auto& take : takes) requests.push_back(take->generator.request());
-    for (std::size_t i = 0; i < takes.size(); ++i)
-      questions.push_back({&takes[i]->decoder, requests[i].context, &requests[i].rows, {}});
-    Decoder::answer(questions);
-    for (std::size_t i = 0; i < takes.size(); ++i) {
-      if (!all_finite(questions[i].logits))
-        return fail(ErrorCode::kCorrupt,
-                    "the model computes infinities or no numbers at all; download or convert it again");
-      takes[i]->take_in(arguments, questions[i].logits);
-    }
-    const Playing& first = *takes.front();
-    const std::string which = arguments.takes == 1 ? std::string() : fmt::format("take {}: ", first.number);
-    progress.update((first.number - 1 + std::min(first.done(arguments), 1.0)) / arguments.takes,
-                    fmt::format("{}{} notes, {:.1f} s of music", which, first.notes, first.played()));
+// Plays until one has ended, all together.
+Result<void> play(const GenerateArguments& arguments, std::span<const std::unique_ptr<Playing>> takes) {
+  Progress progress("generating", arguments.json);
+  std::vector<MusicMaker*> makers;
+  for (const auto& take : takes) makers.push_back(&take->maker);
+  while (!interrupted() && std::none_of(makers.begin(), makers.end(), [](auto* maker) { return maker->ended(); })) {
+    MIDINF_TRY(MusicMaker::step(makers));
+    const MusicMaker& first = *makers.front();
+    const int number = takes.front()->number;
+    progress.update((number - 1 + first.fraction()) / arguments.takes,
+                    fmt::format("{}{} notes, {:.1f} s of music",
+                                arguments.takes == 1 ? std::string() : fmt::format("take {}: ", number), first.notes(),
+                                first.seconds()));
   }
   return {};
 }
@@ -163,8 +85,7 @@ struct Take {
 
 Result<Take> finish_take(const GenerateArguments& arguments, const OutputNames& names, const PromptFile& prompt,
                          const Prompt& start, Playing& playing) {
-  playing.end(arguments);
-  Take take{.settings = playing.settings, .music = std::move(playing.music), .made = {}, .files = {}};
+  Take take{.settings = playing.settings, .music = playing.maker.finish(), .made = {}, .files = {}};
   const std::uint64_t seed = take.settings.seed;
   take.made = played_notes(take.music.events, start.events.size(), {.constant = arguments.velocity, .seed = seed});
   for (Note& note : take.made) note.duration = std::min(note.duration, take.music.end - note.onset);
@@ -263,23 +184,19 @@ Result<int> generate(const GenerateArguments& arguments) {
   std::optional<Error> failed, stuck;
   std::vector<std::unique_ptr<Playing>> playing;  // in order of their numbers
   for (int begun = 0, reported = 0; reported < arguments.takes && !failed;) {
-    Result<void> played;
-    {
-      Progress progress("generating", arguments.json);
-      while (begun < arguments.takes && playing.size() < kMostTogether && !interrupted()) {
-        Settings its = arguments.settings;
-        its.seed = seed + static_cast<std::uint64_t>(begun);
-        playing.push_back(std::make_unique<Playing>(arguments, ++begun, std::move(its), start, reader));
-      }
-      played = play(arguments, playing, progress);
+    while (begun < arguments.takes && playing.size() < kMostTogether) {
+      Settings its = arguments.settings;
+      its.seed = seed + static_cast<std::uint64_t>(begun);
+      playing.push_back(std::make_unique<Playing>(arguments, ++begun, std::move(its), start, reader));
     }
+    const Result<void> played = play(arguments, playing);
     if (!played) {
       failed = with_context(played.error(), engine.model_path);
       break;
     }
     // Those that have ended, or all: then it was interrupted.
     for (auto& take : playing) {
-      if (failed || !(take->ended || interrupted())) continue;
+      if (failed || !(take->maker.ended() || interrupted())) continue;
       const int number = take->number;
       const OutputNames its = arguments.takes == 1 ? names : of_take(names, number);
       const auto finished = finish_take(arguments, its, prompt, start, *take);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "terminal.h"
 #include "tokens/triplets.h"
@@ -23,47 +24,83 @@ bool all_finite(std::span<const float> logits) {
 
 }  // namespace
 
-Result<Music> make_music(const MusicLength& length, Generator& generator, Decoder& decoder, const MusicWatcher& watch) {
-  Music music;
-  music.start = generator.now();
-  music.end = music.start + to_ticks(Seconds(length.seconds));
-  const LogitSource logits = [&](const LogitRequest& request) {
-    const std::span<float> answer = decoder.logits(request.context, request.rows);
-    return all_finite(answer) ? answer : std::span<float>{};
-  };
-  const auto began = Clock::now();
-  const EventIndex first = generator.end_index();
-  int notes = 0, without_progress = 0;
-  while (!interrupted() && !(length.notes && notes >= *length.notes)) {
-    const Ticks10ms before = generator.now();
-    const Step step = next_event(generator, logits);
-    if (step == Step::kCancelled)
+MusicMaker::MusicMaker(const MusicLength& length, Generator& generator, Decoder& decoder)
+    : length_(length),
+      generator_(generator),
+      decoder_(decoder),
+      first_(generator.end_index()),
+      began_(Clock::now()),
+      ended_(length.notes == 0) {
+  music_.start = generator.now();
+  music_.end = music_.start + to_ticks(Seconds(length.seconds));
+}
+
+double MusicMaker::seconds() const {
+  return music_.events.empty() ? 0 : to_seconds(onset_of(music_.events.back()) - music_.start).count();
+}
+
+double MusicMaker::fraction() const {
+  return std::min(length_.notes ? static_cast<double>(notes_) / *length_.notes : seconds() / length_.seconds, 1.0);
+}
+
+void MusicMaker::take_in(std::span<float> logits) {
+  const Ticks10ms before = generator_.now();
+  const Step step = generator_.accept(logits);
+  if (step == Step::kId) return;
+  if (step == Step::kRecovery) {
+    music_.events.resize(static_cast<std::size_t>(generator_.end_index() - first_));
+    notes_ = static_cast<int>(std::count_if(music_.events.begin(), music_.events.end(), is_note));
+    return;
+  }
+  const Triplet event = generator_.history().back();
+  if (!length_.notes && onset_of(event) >= music_.end) {
+    ended_ = true;
+    return;
+  }
+  music_.events.push_back(event);
+  notes_ += is_note(event) ? 1 : 0;
+  const bool moved = length_.notes ? is_note(event) : onset_of(event) > before;
+  without_progress_ = moved ? 0 : without_progress_ + 1;
+  music_.stuck = without_progress_ >= kMostEventsWithoutProgress;
+  ended_ = music_.stuck || (length_.notes && notes_ >= *length_.notes);
+}
+
+Result<void> MusicMaker::step(std::span<MusicMaker* const> makers) {
+  std::vector<LogitRequest> requests;
+  std::vector<Decoder::Question> questions;
+  for (MusicMaker* const maker : makers) requests.push_back(maker->generator_.request());
+  for (std::size_t i = 0; i < makers.size(); ++i)
+    questions.push_back({&makers[i]->decoder_, requests[i].context, &requests[i].rows, {}});
+  Decoder::answer(questions);
+  for (std::size_t i = 0; i < makers.size(); ++i) {
+    if (questions[i].logits.empty() || !all_finite(questions[i].logits))
       return fail(ErrorCode::kCorrupt,
                   "the model computes infinities or no numbers at all; download or convert it again");
-    if (step == Step::kRecovery) {
-      music.events.resize(static_cast<std::size_t>(generator.end_index() - first));
-      notes = static_cast<int>(std::count_if(music.events.begin(), music.events.end(), is_note));
-      continue;
-    }
-    const Triplet event = generator.history().back();
-    if (!length.notes && onset_of(event) >= music.end) break;
-    music.events.push_back(event);
-    notes += is_note(event) ? 1 : 0;
-    const bool moved = length.notes ? is_note(event) : onset_of(event) > before;
-    without_progress = moved ? 0 : without_progress + 1;
-    if ((music.stuck = without_progress >= kMostEventsWithoutProgress)) break;
-    const double played = to_seconds(onset_of(event) - music.start).count();
-    watch(length.notes ? static_cast<double>(notes) / *length.notes : played / length.seconds, notes, played);
+    makers[i]->take_in(questions[i].logits);
   }
-  music.generating_seconds = std::chrono::duration<double>(Clock::now() - began).count();
-  music.ids = 3 * generator.generated();
-  music.slides = generator.slides();
-  music.recoveries = generator.recovery_counts();
-  if (length.notes || interrupted() || music.stuck) {
-    music.end = music.start;
-    for (const Triplet& event : music.events) music.end = std::max(music.end, onset_of(event) + duration_of(event));
+  return {};
+}
+
+Music MusicMaker::finish() {
+  music_.generating_seconds = std::chrono::duration<double>(Clock::now() - began_).count();
+  music_.ids = 3 * generator_.generated();
+  music_.slides = generator_.slides();
+  music_.recoveries = generator_.recovery_counts();
+  if (length_.notes || interrupted() || music_.stuck) {
+    music_.end = music_.start;
+    for (const Triplet& event : music_.events) music_.end = std::max(music_.end, onset_of(event) + duration_of(event));
   }
-  return music;
+  return std::move(music_);
+}
+
+Result<Music> make_music(const MusicLength& length, Generator& generator, Decoder& decoder, const MusicWatcher& watch) {
+  MusicMaker maker(length, generator, decoder);
+  MusicMaker* const only[] = {&maker};
+  while (!interrupted() && !maker.ended()) {
+    MIDINF_TRY(MusicMaker::step(only));
+    watch(maker.fraction(), maker.notes(), maker.seconds());
+  }
+  return maker.finish();
 }
 
 }  // namespace midinf::cli
