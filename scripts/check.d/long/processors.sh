@@ -19,7 +19,8 @@ cmp "$out/here.mid" "$out/Haswell.mid"
 
 cmake -S . -B build/arm64 -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
   -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_EXE_LINKER_FLAGS=-static \
-  -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64 -DMIDINF_APPS=OFF -DMIDINF_INSTALL=OFF
+  -DCMAKE_PREFIX_PATH="/usr/lib/$(g++ -print-multiarch)/cmake" -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64 \
+  -DMIDINF_APPS=OFF -DMIDINF_INSTALL=OFF
 cmake --build build/arm64 --target kernels_test
 for cpu in cortex-a72 neoverse-n1 max; do
   echo "$cpu"
