@@ -360,6 +360,11 @@ void Decoder::answer(std::span<Question> questions) {
       question.logits = question.decoder->finish(question.context, known, *question.rows);
   }
   if (together.empty()) return;
+  if (together.size() == 1) {
+    Question& only = *together.front();
+    only.logits = only.decoder->finish(only.context, only.context.size() - 1, *only.rows);
+    return;
+  }
   // In an order in which those that want the same rows of the head follow each other.
   std::stable_sort(together.begin(), together.end(), [](const Question* a, const Question* b) {
     return a->rows->ranges().front().begin < b->rows->ranges().front().begin;
