@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <limits>
 
 #include "c_api/boundary.h"
@@ -11,6 +10,7 @@
 #include "c_api/notes.h"
 #include "c_api/settings.h"
 #include "model/forward.h"
+#include "sampling/logits.h"
 #include "stream/velocity.h"
 #include "tokens/triplets.h"
 
@@ -50,7 +50,7 @@ Result<void> next_note(midinf_generator& g) {
   const LogitSource source = [&](const LogitRequest& request) -> std::span<float> {
     if (g.cancelled) return {};
     const std::span<float> logits = g.decoder.logits(request.context, request.rows);
-    damaged = !std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
+    damaged = !all_finite(logits);
     return damaged ? std::span<float>{} : logits;
   };
   for (int events = 0; events < kMostSilentEvents; ++events) {

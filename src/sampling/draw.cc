@@ -1,15 +1,15 @@
 #include "sampling/draw.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "base/result.h"
+#include "sampling/logits.h"
 
 namespace midinf {
 
 int draw(std::span<const float> logits, double u) {
   MIDINF_ASSERT(!logits.empty());
-  const double highest = *std::max_element(logits.begin(), logits.end());
+  const double highest = highest_of(logits);
   MIDINF_ASSERT(std::isfinite(highest));
   const auto weight_of = [highest](float logit) { return std::isinf(logit) ? 0.0 : std::exp(logit - highest); };
   double total = 0;

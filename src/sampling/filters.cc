@@ -1,11 +1,14 @@
 #include "sampling/filters.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <numeric>
 #include <vector>
+
+#include "sampling/logits.h"
 
 namespace midinf {
 namespace {
@@ -42,35 +45,38 @@ void TopK::edit(const StepContext&, const RowRanges&, std::span<float> logits) c
 void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) const {
   if (p_ >= 1.0 || logits.empty()) return;
   if (p_ <= 0.0) return keep_only_top(logits);
-  const double highest = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> probability(logits.size());
-  double total = 0;
-  for (std::size_t i = 0; i < logits.size(); ++i) total += probability[i] = std::exp(logits[i] - highest);
+  const float highest = highest_of(logits);
+  thread_local std::vector<float> weights;  // thousands, thrice an event
+  weights.resize(logits.size());
+  for (std::size_t i = 0; i < logits.size(); ++i) weights[i] = exp_below_zero(logits[i] - highest);
+  std::array<double, 8> sums{};
+  for (std::size_t i = 0; i < weights.size(); ++i) sums[i % sums.size()] += weights[i];
+  const double total = std::accumulate(sums.begin(), sums.end(), 0.0);
 
   // Ids below this bound could not reach 1 - p even all together, so the nucleus ends before them: they need no
   // sorting.
   const double bound = total * (1.0 - p_) / static_cast<double>(logits.size());
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < logits.size(); ++i)
-    if (probability[i] >= bound)
+    if (weights[i] >= bound)
       order.push_back(i);
     else
       logits[i] = kForbidden;
   // A heap gives the most probable first, the lower id of equals, and sorts no more of them than the nucleus has.
   const auto later = [&](std::size_t a, std::size_t b) {
-    return probability[a] != probability[b] ? probability[a] < probability[b] : a > b;
+    return logits[a] != logits[b] ? logits[a] < logits[b] : a > b;
   };
   std::make_heap(order.begin(), order.end(), later);
   for (double before = 0; !order.empty() && before <= p_ * total; order.pop_back()) {
     std::pop_heap(order.begin(), order.end(), later);
-    before += probability[order.back()];
+    before += weights[order.back()];
   }
   for (const std::size_t i : order) logits[i] = kForbidden;
 }
 
 void MinP::edit(const StepContext&, const RowRanges&, std::span<float> logits) const {
   if (share_ <= 0.0 || logits.empty()) return;
-  const double lowest = *std::max_element(logits.begin(), logits.end()) + std::log(share_);
+  const double lowest = highest_of(logits) + std::log(share_);
   for (float& logit : logits)
     if (logit < lowest) logit = kForbidden;
 }

@@ -9,6 +9,7 @@
 
 #include "sampling/draw.h"
 #include "sampling/filters.h"
+#include "sampling/logits.h"
 #include "sampling/random.h"
 
 namespace midinf {
@@ -64,6 +65,36 @@ TEST(Uniform, IsUniformAndDependsOnAllItsArguments) {
   EXPECT_NE(uniform(7, 1, 0), uniform(7, 2, 0));
   EXPECT_NE(uniform(7, 1, 0), uniform(7, 1, 1));
   EXPECT_NE(uniform(7, 1, 0), uniform(7 + (std::uint64_t{1} << 32), 1, 0));
+}
+
+TEST(Logits, TheHighestOfAnyNumber) {
+  std::mt19937 random(std::random_device{}());
+  EXPECT_EQ(highest_of({}), kForbidden);
+  for (std::size_t n = 1; n < 70; ++n) {
+    const auto logits = random_logits(random, n, 6);
+    EXPECT_EQ(highest_of(logits), *std::max_element(logits.begin(), logits.end()));
+  }
+}
+
+TEST(Logits, FiniteOnlyWhenAllAre) {
+  for (const float bad : {kForbidden, -kForbidden, std::nanf("")}) {
+    std::vector<float> logits(100, -std::numeric_limits<float>::max());
+    EXPECT_TRUE(all_finite(logits));
+    logits[93] = bad;
+    EXPECT_FALSE(all_finite(logits)) << bad;
+  }
+  EXPECT_TRUE(all_finite({}));
+}
+
+TEST(Logits, ExpIsNearTheRealOne) {
+  for (float x = 0; x > -87; x -= 0.001F) {
+    const double real = std::exp(double{x});
+    ASSERT_NEAR(exp_below_zero(x), real, 4e-7 * std::max(real, 1e-3)) << x;
+    ASSERT_NEAR(exp_below_zero(x) / real, 1, 1e-5) << x;
+  }
+  EXPECT_EQ(exp_below_zero(0), 1);
+  EXPECT_GT(exp_below_zero(kForbidden), 0);
+  EXPECT_LT(exp_below_zero(kForbidden), 1e-37);
 }
 
 TEST(TopP, KeepsExactlyTheNucleus) {
