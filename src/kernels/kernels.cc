@@ -25,8 +25,10 @@ namespace {
 bool has_dotprod() {
 #if defined(__linux__)
   return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+  return true;  // all since the first Mac with Arm
 #else
-  return true;  // Apple's, all since the first Mac with Arm; Windows on Arm wants it too
+  return false;  // nobody to ask
 #endif
 }
 

@@ -79,7 +79,7 @@ struct KernelSet {
   /// scores = e^(scale · (scores - highest)); returns 1 / their sum.
   float (*softmax)(std::span<float> scores, float scale);
 
-  /// out = factor · Σ_p weights[p] · values[p]; out: [columns].
+  /// out = factor · Σ_p weights[p] · values[p]; out: [columns], a multiple of kQuantBlock where values are quantised.
   void (*mix)(const ValueView& values, std::span<const float> weights, float factor, std::span<float> out);
 };
 

@@ -1,5 +1,5 @@
-// The kernels for any instruction set with vector registers, written once: SimdKernels<Isa> takes a dozen operations
-// from an Isa and gives a KernelSet. What each function means: plain/plain.cc. How to add a set: docs/howto.
+// The kernels for any instruction set with vector registers, written once: SimdKernels<Isa> takes some thirty small
+// functions from an Isa and gives a KernelSet. What each function means: plain/plain.cc. How to add a set: docs/howto.
 //
 // An Isa's file is compiled with that set's flags, so nothing here may become a function that the rest of the program
 // shares: an Isa lives in an unnamed namespace, which makes all of this its file's own.
@@ -7,7 +7,7 @@
 // A product with quantised weights: the 32 products of a block are summed as integers, exactly; the blocks are added in
 // order with one rounding each. Every row has its own lane, and what is added up across lanes goes through sixteen of
 // them, folded by halves: no order of additions depends on the register's width. All sets with a fused multiply-add
-// agree bit for bit, so a seed gives the same music on all of them.
+// agree bit for bit (relaxed WebAssembly where the browser fuses), so a seed gives the same music on all of them.
 #pragma once
 
 #include <cstring>
@@ -26,7 +26,8 @@ namespace midinf {
      add sub mul div max min fma round        round: to nearest, ties to even; fma(a, b, c) = a · b + c
      sum largest                              across the lanes; sum: the upper half onto the lower, and so on
      pow2                                     2^n for whole n
-     load_f16 load_bf16 load_i8               kLanes numbers as Float
+     load_f16 load_bf16                       kLanes numbers as Float
+     load_i8                                  2 · kLanes numbers as two Floats
      store_i8                                 whole numbers -127..127 as int8
      load_bytes load_halves splat_four        from memory; load_halves: both halves of 4 · kLanes bytes, each 0..15
      begin dot dot_small end                  a Dot that comes to this sum; plus the four products of each lane, in
@@ -38,7 +39,7 @@ struct SimdKernels {
   using Dot = typename Isa::Dot;
   static constexpr int kLanes = Isa::kLanes;
   static constexpr int kRegisters = kPanelRows / kLanes;  // of a panel's rows
-  static_assert(kRegisters % Isa::kTileRegisters == 0 && kQuantBlock % kLanes == 0);
+  static_assert(kRegisters % Isa::kTileRegisters == 0 && kQuantBlock % (2 * kLanes) == 0);
 
   // ---- products
 
@@ -47,6 +48,7 @@ struct SimdKernels {
   static void quantized_tile(const std::byte* panel, int columns, int first, const ActivationView& x, const float* bias,
                              float* y, int y_stride) {
     constexpr int kTogether = R < Isa::kDotRegisters ? R : Isa::kDotRegisters;
+    static_assert(R % kTogether == 0);
     constexpr int kBytes = kType == DType::kQ8_0 ? kQuantBlock : kQuantBlock / 2;  // of a row's block
     constexpr int kOffset = kType == DType::kQ8_0 ? Isa::kOffset : 8;              // what weights have too much
     constexpr std::ptrdiff_t kBlockBytes = (2 + kBytes) * kPanelRows;
@@ -307,43 +309,59 @@ struct SimdKernels {
     return 1.0F / total;
   }
 
-  // L registers of columns from `c` on.
-  template <int L>
-  static void mix_columns(const ValueView& v, std::span<const float> weights, float factor, int c, float* out) {
-    Float total[L];
-    for (int l = 0; l < L; ++l) total[l] = Isa::splat(0);
-    const int blocks = v.stride / kQuantBlock;
-    for (int p = 0; p < static_cast<int>(weights.size()); ++p) {
-      const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(p) * v.stride + c;
-      for (int l = 0; l < L; ++l) {
-        if (v.quantized == nullptr) {
-          total[l] = Isa::fma(Isa::splat(weights.data()[p]), Isa::load(v.values + at + l * kLanes), total[l]);
-        } else {
-          const float scale = weights.data()[p] * v.scales[p * blocks + (c + l * kLanes) / kQuantBlock];
-          total[l] = Isa::fma(Isa::splat(scale), Isa::load_i8(v.quantized + at + l * kLanes), total[l]);
+  // B blocks of quantised columns from `c` on.
+  template <int B>
+  static void mix_blocks(const ValueView& v, std::span<const float> weights, float factor, int c, float* out) {
+    constexpr int kParts = kQuantBlock / kLanes;
+    Float total[B][kParts];
+    for (int b = 0; b < B; ++b)
+      for (int i = 0; i < kParts; ++i) total[b][i] = Isa::splat(0);
+    const std::int8_t* numbers = v.quantized + c;
+    const float* scales = v.scales + c / kQuantBlock;
+    for (std::size_t p = 0; p < weights.size(); ++p, numbers += v.stride, scales += v.stride / kQuantBlock)
+      for (int b = 0; b < B; ++b) {
+        const Float weight = Isa::splat(weights.data()[p] * scales[b]);
+        for (int i = 0; i < kParts; i += 2) {
+          Float low, high;
+          Isa::load_i8(numbers + b * kQuantBlock + i * kLanes, low, high);
+          total[b][i] = Isa::fma(weight, low, total[b][i]);
+          total[b][i + 1] = Isa::fma(weight, high, total[b][i + 1]);
         }
       }
-    }
-    for (int l = 0; l < L; ++l) {
-      const Float mixed = Isa::mul(total[l], Isa::splat(factor));
-      Isa::store(out + c + l * kLanes, mixed);
-    }
+    for (int b = 0; b < B; ++b)
+      for (int i = 0; i < kParts; ++i)
+        Isa::store(out + c + b * kQuantBlock + i * kLanes, Isa::mul(total[b][i], Isa::splat(factor)));
+  }
+
+  // R registers of float32 columns from `c` on.
+  template <int R>
+  static void mix_floats(const ValueView& v, std::span<const float> weights, float factor, int c, float* out) {
+    Float total[R];
+    for (int r = 0; r < R; ++r) total[r] = Isa::splat(0);
+    const float* numbers = v.values + c;
+    for (std::size_t p = 0; p < weights.size(); ++p, numbers += v.stride)
+      for (int r = 0; r < R; ++r)
+        total[r] = Isa::fma(Isa::splat(weights.data()[p]), Isa::load(numbers + r * kLanes), total[r]);
+    for (int r = 0; r < R; ++r) Isa::store(out + c + r * kLanes, Isa::mul(total[r], Isa::splat(factor)));
   }
 
   static void mix(const ValueView& values, std::span<const float> weights, float factor, std::span<float> out) {
-    constexpr int kMost = 64 / kLanes < 8 ? 64 / kLanes : 8;
     const int n = static_cast<int>(out.size());
     int c = 0;
-    for (; c + kMost * kLanes <= n; c += kMost * kLanes) mix_columns<kMost>(values, weights, factor, c, out.data());
-    for (; c + kLanes <= n; c += kLanes) mix_columns<1>(values, weights, factor, c, out.data());
+    if (values.quantized != nullptr) {
+      constexpr int kBlocks = kLanes >= 8 ? 2 : 1;  // whose sums fit into the registers
+      for (; c + kBlocks * kQuantBlock <= n; c += kBlocks * kQuantBlock)
+        mix_blocks<kBlocks>(values, weights, factor, c, out.data());
+      for (; c < n; c += kQuantBlock) mix_blocks<1>(values, weights, factor, c, out.data());
+      return;
+    }
+    constexpr int kMost = 64 / kLanes < 8 ? 64 / kLanes : 8;
+    for (; c + kMost * kLanes <= n; c += kMost * kLanes) mix_floats<kMost>(values, weights, factor, c, out.data());
+    for (; c + kLanes <= n; c += kLanes) mix_floats<1>(values, weights, factor, c, out.data());
     for (; c < n; ++c) {
       float total = 0;
-      for (int p = 0; p < static_cast<int>(weights.size()); ++p) {
-        const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(p) * values.stride + c;
-        total += values.quantized == nullptr
-                     ? weights.data()[p] * values.values[at]
-                     : weights.data()[p] * values.scales[at / kQuantBlock] * static_cast<float>(values.quantized[at]);
-      }
+      const float* number = values.values + c;
+      for (std::size_t p = 0; p < weights.size(); ++p, number += values.stride) total += weights.data()[p] * *number;
       out.data()[c] = total * factor;
     }
   }

@@ -44,8 +44,9 @@ struct Avx2 {
     const __m256i upper = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
     return _mm256_castsi256_ps(_mm256_slli_epi32(upper, 16));
   }
-  static Float load_i8(const std::int8_t* at) {
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))));
+  static void load_i8(const std::int8_t* at, Float& low, Float& high) {
+    low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))));
+    high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at + 8))));
   }
   static void store_i8(std::int8_t* at, Float v) {
     const __m256i whole = _mm256_cvtps_epi32(v);

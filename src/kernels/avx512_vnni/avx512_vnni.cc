@@ -40,8 +40,10 @@ struct Avx512Vnni {
     const __m512i upper = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
     return _mm512_castsi512_ps(_mm512_slli_epi32(upper, 16));
   }
-  static Float load_i8(const std::int8_t* at) {
-    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
+  static void load_i8(const std::int8_t* at, Float& low, Float& high) {
+    const auto* sixteen = reinterpret_cast<const __m128i*>(at);
+    low = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(sixteen)));
+    high = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(sixteen + 1)));
   }
   static void store_i8(std::int8_t* at, Float v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));

@@ -40,11 +40,10 @@ struct Neon {
   static Float load_bf16(const std::byte* at) {
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(reinterpret_cast<const std::uint16_t*>(at)), 16));
   }
-  static Float load_i8(const std::int8_t* at) {
-    std::int32_t four;
-    std::memcpy(&four, at, 4);
-    const int16x8_t words = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)));
-    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
+  static void load_i8(const std::int8_t* at, Float& low, Float& high) {
+    const int16x8_t words = vmovl_s8(vld1_s8(at));
+    low = vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
+    high = vcvtq_f32_s32(vmovl_s16(vget_high_s16(words)));
   }
   static void store_i8(std::int8_t* at, Float v) {
     const int16x4_t words = vmovn_s32(vcvtnq_s32_f32(v));

@@ -1,5 +1,5 @@
-// x86-64 with SSE4.1: Intel since 2008, AMD since 2011. No fused multiply-add, so sums are rounded otherwise than
-// elsewhere.
+// x86-64 with SSE4.1: Intel since 2008, AMD since 2011. No fused multiply-add: rounds twice, as WebAssembly
+// without relaxed SIMD does, to the same bits.
 #include <smmintrin.h>
 
 #include <cstdint>
@@ -51,7 +51,10 @@ struct Sse41 {
     return _mm_or_ps(value, _mm_castsi128_ps(_mm_or_si128(infinite, sign)));
   }
   static Float load_bf16(const std::byte* at) { return _mm_castsi128_ps(_mm_slli_epi32(load_words(at), 16)); }
-  static Float load_i8(const std::int8_t* at) { return _mm_cvtepi32_ps(_mm_cvtepi8_epi32(splat_four(at))); }
+  static void load_i8(const std::int8_t* at, Float& low, Float& high) {
+    low = _mm_cvtepi32_ps(_mm_cvtepi8_epi32(splat_four(at)));
+    high = _mm_cvtepi32_ps(_mm_cvtepi8_epi32(splat_four(at + 4)));
+  }
   static void store_i8(std::int8_t* at, Float v) {
     const __m128i words = _mm_packs_epi32(_mm_cvtps_epi32(v), _mm_setzero_si128());
     const std::int32_t four = _mm_cvtsi128_si32(_mm_packs_epi16(words, words));

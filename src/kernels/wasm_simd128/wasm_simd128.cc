@@ -47,9 +47,10 @@ struct Simd128 {
     return wasm_v128_or(wasm_v128_or(value, infinite), sign);
   }
   static Float load_bf16(const std::byte* at) { return wasm_i32x4_shl(wasm_u32x4_load16x4(at), 16); }
-  static Float load_i8(const std::int8_t* at) {
-    const v128_t words = wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(at));
-    return wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(words));
+  static void load_i8(const std::int8_t* at, Float& low, Float& high) {
+    const v128_t words = wasm_i16x8_load8x8(at);
+    low = wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(words));
+    high = wasm_f32x4_convert_i32x4(wasm_i32x4_extend_high_i16x8(words));
   }
   static void store_i8(std::int8_t* at, Float v) {
     const v128_t whole = wasm_i32x4_trunc_sat_f32x4(v);
