@@ -1,7 +1,7 @@
 // For measuring speed without weights to download: a GGUF file of a published shape, random numbers in float16.
 //   random_checkpoint small|medium OUT.gguf
-// `midinfinite convert` makes the other types of it. The music is noise; `midinfinite bench --pace` holds it to a
-// tempo. Memory: small 0.5 GB, medium 1.5 GB. Read next: model/random_checkpoint.h, bench/run.
+// `midinfinite convert` makes the other types of it. The music is noise; `midinfinite bench --notes-per-second` holds
+// it to a tempo. Memory: small 0.5 GB, medium 1.5 GB. Read next: model/random_checkpoint.h, bench/run.
 #include "model/random_checkpoint.h"
 
 #include <fmt/format.h>

@@ -90,7 +90,7 @@ Result<Measured> measure(const BenchArguments& arguments, const Engine& engine) 
     return arguments.only.empty() ||
            std::find(arguments.only.begin(), arguments.only.end(), part) != arguments.only.end();
   };
-  const Settings settings = bench_settings(arguments.pace);
+  const Settings settings = bench_settings(arguments.notes_per_second);
   const MusicLength length{arguments.seconds, arguments.notes};
   Measured measured;
   std::optional<ReadBuffer> buffer;
@@ -232,7 +232,8 @@ Result<int> bench(const BenchArguments& arguments) {
     report["model"] = engine.model_path;
     report["threads"] = engine.pool->threads();
     report["kernels"] = engine.network->kernels().name;
-    report["pace"] = arguments.pace > 0 ? json(arguments.pace) : json(nullptr);
+    report["held_to_notes_per_second"] =
+        arguments.notes_per_second > 0 ? json(arguments.notes_per_second) : json(nullptr);
     fmt::print("{}\n", to_text(report));
   } else {
     fmt::print("{}: {}, {} layers, width {}; {}, {} thread{}; best of {} rounds (median)\n", engine.model_path,

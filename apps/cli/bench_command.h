@@ -18,7 +18,7 @@ struct BenchArguments {
   std::optional<int> notes;       ///< instead of seconds
   int rounds = 10;                ///< in each, everything is measured once
   std::vector<std::string> only;  ///< of kBenchParts; empty: all
-  int pace = 0;                   ///< notes a second that the music is held to; 0: as the model likes
+  int notes_per_second = 0;       ///< that the music is held to; 0: as the model likes
   bool json = false;
 };
 

@@ -34,12 +34,13 @@ class BenchCommand : public testing::Test {
 };
 
 TEST_F(BenchCommand, ReportsEveryPartBestAndMedian) {
-  ASSERT_EQ(bench({.model = kTiny, .threads = 1, .notes = 20, .rounds = 2, .pace = 8, .json = true}), kDone) << err_;
+  ASSERT_EQ(bench({.model = kTiny, .threads = 1, .notes = 20, .rounds = 2, .notes_per_second = 8, .json = true}), kDone)
+      << err_;
   const json report = json::parse(out_);
   EXPECT_EQ(report["model"], kTiny);
   EXPECT_EQ(report["threads"], 1);
   EXPECT_EQ(report["rounds"], 2);
-  EXPECT_EQ(report["pace"], 8);
+  EXPECT_EQ(report["held_to_notes_per_second"], 8);
   EXPECT_EQ(report["type"], "f16");
   for (const char* key : {"kernels", "layers", "heads", "width", "parameters"})
     EXPECT_TRUE(report.contains(key)) << key;
@@ -107,7 +108,7 @@ TEST(BenchMeasure, CountsTheBytesOfLayersHeadAndCache) {
             4 * (shape.layers * layer + 64 * width + 100 * 2 * shape.layers * width));
 }
 
-TEST(BenchMeasure, HoldsRandomWeightsToAPace) {
+TEST(BenchMeasure, HoldsRandomWeightsToSoManyNotes) {
   const auto engine = load_engine(kTiny, 1);
   ASSERT_TRUE(engine);
   const auto music = time_music(*engine, bench_settings(8), {.seconds = 20});

@@ -70,10 +70,13 @@ std::size_t layer_bytes(const Network::Layer& layer) {
 }
 
 std::size_t head_bytes(const PanelMatrix& head, const RowRanges& rows) {
-  std::size_t panels = 0;
-  for (const RowRange& range : rows.ranges())
-    panels += static_cast<std::size_t>((range.end + kPanelRows - 1) / kPanelRows - range.begin / kPanelRows);
-  return panels * head.panel_bytes();
+  int panels = 0, next = 0;  // a panel that two ranges reach into is read once
+  for (const RowRange& range : rows.ranges()) {
+    const int end = (range.end + kPanelRows - 1) / kPanelRows;
+    panels += end - std::max(next, range.begin / kPanelRows);
+    next = end;
+  }
+  return static_cast<std::size_t>(panels) * head.panel_bytes();
 }
 
 using Sum = std::uint64_t(const std::uint64_t* numbers, std::size_t count);
@@ -105,9 +108,9 @@ Sum* quickest_sum() {
 #endif
 
 // Random weights draw any onset of the 100 seconds that there are.
-class Pace : public LogitProcessor {
+class NearOnsets : public LogitProcessor {
  public:
-  explicit Pace(int notes_per_second) : longest_(2 * static_cast<int>(kTicksPerSecond) / notes_per_second) {}
+  explicit NearOnsets(int notes_per_second) : longest_(2 * static_cast<int>(kTicksPerSecond) / notes_per_second) {}
   void edit(const StepContext& context, const RowRanges& allowed, std::span<float> logits) const override {
     if (context.slot != Slot::kOnset) return;
     const std::int64_t latest = (context.now - context.window_origin).count() + longest_;
@@ -200,9 +203,9 @@ double ReadBuffer::time_read(ComputePool& pool, std::size_t bytes, int times) co
   return seconds_since(began);
 }
 
-Settings bench_settings(int pace) {
+Settings bench_settings(int notes_per_second) {
   Settings settings{.seed = kSeed};
-  if (pace > 0) settings.processors = {std::make_shared<Pace>(pace)};
+  if (notes_per_second > 0) settings.processors = {std::make_shared<NearOnsets>(notes_per_second)};
   return settings;
 }
 
@@ -229,7 +232,8 @@ Result<Slide> time_slide(const Engine& engine, const Settings& settings) {
   for (std::size_t after = 0; after < kStepsAfterSlide;) {
     if (interrupted()) return slide;
     if (steps.size() == kMostSteps)
-      return fail(ErrorCode::kUnsupported, "its music dies before a window is full; for random weights there is --pace",
+      return fail(ErrorCode::kUnsupported,
+                  "its music dies before a window is full; for random weights there is --notes-per-second",
                   engine.model_path);
     const std::uint64_t slides = stream.slides();
     Stream::Job job;

@@ -53,9 +53,9 @@ class ReadBuffer {
   std::size_t size_;
 };
 
-/// Settings as generate's own, but the seed, and with `pace` above 0 held to about so many notes a second: the
+/// Settings as generate's own, but the seed, and with `notes_per_second` above 0 held to about so many: the
 /// distances of onsets are cut, no row of the head is spared.
-Settings bench_settings(int pace);
+Settings bench_settings(int notes_per_second);
 
 /// Seconds from nothing but a loaded network to the first note of a piece. Errors: as make_music.
 Result<double> time_first_note(const Engine& engine, const Settings& settings);

@@ -11,10 +11,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
-#include "base/compute_pool.h"
 #include "base/file.h"
 #include "info_command.h"
 #include "model/checkpoint.h"
@@ -184,7 +184,7 @@ Result<void> convert_to_file(const ConvertArguments& arguments, DType type) {
     auto rows = rows_of_ids(file.bytes());
     if (!rows) return tl::make_unexpected(with_context(rows.error(), arguments.calibration));
     options.calibration = std::move(*rows);
-    options.threads = default_thread_count();
+    options.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     MIDINF_TRY_ASSIGN(hash, sha256_of(arguments.calibration));
     set_text(options.metadata, "midinfinite.calibration.sha256", hash);
   }

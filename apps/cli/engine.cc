@@ -17,7 +17,7 @@ Result<Engine> load_engine(const std::string& model, int threads, bool exact) {
   if (!network) return tl::make_unexpected(with_context(network.error(), path));
   engine.model_path = path;
   engine.network = *network;
-  engine.pool = std::make_shared<ComputePool>(threads > 0 ? threads : default_thread_count());
+  engine.pool = shared_compute_pool(threads > 0 ? threads : default_thread_count());
   return engine;
 }
 

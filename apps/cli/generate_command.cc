@@ -196,14 +196,14 @@ Result<int> generate(const GenerateArguments& arguments) {
     }
     // Those that have ended, or all: then it was interrupted.
     for (auto& take : playing) {
-      if (failed || !(take->maker.ended() || interrupted())) continue;
+      if (!(take->maker.ended() || interrupted())) continue;
       const int number = take->number;
       const OutputNames its = arguments.takes == 1 ? names : of_take(names, number);
       const auto finished = finish_take(arguments, its, prompt, start, *take);
       take.reset();
       ++reported;
       if (!finished) {
-        failed = finished.error();
+        if (!failed) failed = finished.error();
         continue;
       }
       if (arguments.json)

@@ -46,7 +46,7 @@ void add_model_options(CLI::App& command, std::string& model, int& threads) {
       ->type_name("FILE");
   command
       .add_option("--threads", threads,
-                  "compute threads; the music does not depend on it (one per processor, at most 8)")
+                  "compute threads; the music does not depend on it (one per processor, at most 4)")
       ->check(between(1, 64))
       ->type_name("N");
 }
@@ -167,7 +167,7 @@ Run add_bench(CLI::App& command) {
       ->check(CLI::IsMember(kBenchParts))
       ->type_name("PART");
   command
-      .add_option("--pace", arguments->pace,
+      .add_option("--notes-per-second", arguments->notes_per_second,
                   "hold the music to about so many notes a second: for random weights, which know no time")
       ->check(between(1, 50))
       ->type_name("N");

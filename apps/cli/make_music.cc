@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <utility>
 
+#include "sampling/logits.h"
 #include "terminal.h"
 #include "tokens/triplets.h"
 
@@ -17,11 +17,6 @@ using Clock = std::chrono::steady_clock;
 // counted, without a note) are more than any music has.
 constexpr int kMostEventsWithoutProgress = 1'000;
 
-// Damaged weights, or absurd ones, make infinities of which nothing can be drawn.
-bool all_finite(std::span<const float> logits) {
-  return std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
-}
-
 }  // namespace
 
 MusicMaker::MusicMaker(const MusicLength& length, Generator& generator, Decoder& decoder)
@@ -29,7 +24,6 @@ MusicMaker::MusicMaker(const MusicLength& length, Generator& generator, Decoder&
       generator_(generator),
       decoder_(decoder),
       first_(generator.end_index()),
-      began_(Clock::now()),
       ended_(length.notes == 0) {
   music_.start = generator.now();
   music_.end = music_.start + to_ticks(Seconds(length.seconds));
@@ -66,6 +60,7 @@ void MusicMaker::take_in(std::span<float> logits) {
 }
 
 Result<void> MusicMaker::step(std::span<MusicMaker* const> makers) {
+  const auto began = Clock::now();
   std::vector<LogitRequest> requests;
   std::vector<Decoder::Question> questions;
   for (MusicMaker* const maker : makers) requests.push_back(maker->generator_.request());
@@ -78,11 +73,12 @@ Result<void> MusicMaker::step(std::span<MusicMaker* const> makers) {
                   "the model computes infinities or no numbers at all; download or convert it again");
     makers[i]->take_in(questions[i].logits);
   }
+  const double share = std::chrono::duration<double>(Clock::now() - began).count() / static_cast<double>(makers.size());
+  for (MusicMaker* const maker : makers) maker->music_.generating_seconds += share;
   return {};
 }
 
 Music MusicMaker::finish() {
-  music_.generating_seconds = std::chrono::duration<double>(Clock::now() - began_).count();
   music_.ids = 3 * generator_.generated();
   music_.slides = generator_.slides();
   music_.recoveries = generator_.recovery_counts();

@@ -25,11 +25,11 @@ struct MusicLength {
 /// What was generated, and how it went.
 struct Music {
   std::vector<Triplet> events;
-  Ticks10ms start;     ///< where the new music begins
-  Ticks10ms end;       ///< where it ends: nothing sounds longer
-  bool stuck = false;  ///< it stood still, and ends there
-  double generating_seconds = 0;
-  std::uint64_t ids = 0;  ///< drawn and left standing, those of the event behind the end too
+  Ticks10ms start;                ///< where the new music begins
+  Ticks10ms end;                  ///< where it ends: nothing sounds longer
+  bool stuck = false;             ///< it stood still, and ends there
+  double generating_seconds = 0;  ///< its share of the time of the passes it had a part in
+  std::uint64_t ids = 0;          ///< drawn and left standing, those of the event behind the end too
   std::uint64_t slides = 0;
   RecoveryCounts recoveries;
 };
@@ -58,7 +58,6 @@ class MusicMaker {
   Generator& generator_;
   Decoder& decoder_;
   EventIndex first_;
-  std::chrono::steady_clock::time_point began_;
   Music music_;
   int notes_ = 0, without_progress_ = 0;
   bool ended_ = false;

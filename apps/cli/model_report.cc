@@ -41,10 +41,11 @@ std::uint64_t bytes_of(const TensorInfo& tensor) {
   return static_cast<std::uint64_t>(tensor.rows) * row_bytes(tensor.dtype, tensor.columns);
 }
 
-// The type of most numbers: what a file was converted to.
+// The type of most numbers in the layers: what a file was converted to. The embedding may be kept at more.
 DType main_type(const std::vector<TensorInfo>& tensors) {
   std::map<DType, std::uint64_t> parameters;
-  for (const TensorInfo& tensor : tensors) parameters[tensor.dtype] += parameters_of(tensor);
+  for (const TensorInfo& tensor : tensors)
+    if (tensor.name.starts_with("blk.")) parameters[tensor.dtype] += parameters_of(tensor);
   return std::max_element(parameters.begin(), parameters.end(),
                           [](const auto& a, const auto& b) { return a.second < b.second; })
       ->first;

@@ -212,7 +212,7 @@ typedef struct midinf_model midinf_model;
 /** How a model is loaded. */
 typedef struct midinf_model_params {
   size_t struct_size; /**< sizeof this struct */
-  int32_t threads; /**< 0..256 that compute together; 0: one a processor, at most 8. The music does not depend on it */
+  int32_t threads; /**< 0..256 that compute together; 0: one a processor, at most 4. The music does not depend on it */
   const char* kernels;         /**< "plain", "avx2", "avx512_vnni", …; NULL: the fastest that this processor has */
   midinf_progress_fn progress; /**< may be NULL */
   void* progress_user;         /**< handed to it */

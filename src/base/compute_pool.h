@@ -1,5 +1,5 @@
 // The threads that compute: one fixed set, asked to run one piece of work together.
-// Must not know: what the work is. Read next: model/forward.cc, its only user.
+// Must not know: what the work is. Read next: model/forward.cc.
 #pragma once
 
 #include <functional>
@@ -20,7 +20,8 @@ class ComputePool {
   [[nodiscard]] int threads() const;
 
   /// Calls work(0) … work(threads() - 1), one on each thread, work(0) on the caller's, and returns when all are done.
-  /// The work must not throw. Two callers at once take turns. [any thread, not from inside work]
+  /// What any of them throws is thrown again here, then. Two callers at once take turns. [any thread, not from inside
+  /// work]
   void run(const std::function<void(int thread)>& work);
 
  private:
@@ -28,7 +29,12 @@ class ComputePool {
   std::unique_ptr<State> state_;
 };
 
-/// How many threads a model runs on unless told otherwise: the processors this process may use, at most 8.
+/// The pool of `threads` threads that this process has, made if there is none: two models take turns on it rather than
+/// crowd the processors. [any thread]
+std::shared_ptr<ComputePool> shared_compute_pool(int threads);
+
+/// How many threads a model runs on unless told otherwise: the processors this process may use, at most 4, among which
+/// a network shares out its layers.
 int default_thread_count();
 
 }  // namespace midinf

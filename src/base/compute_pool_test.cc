@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <new>
 #include <set>
 #include <thread>
 #include <vector>
@@ -77,13 +78,38 @@ TEST_P(ComputePoolOf, RunsIndexZeroOnTheCallersThread) {
   EXPECT_EQ(std::set<std::thread::id>(ids.begin(), ids.end()).size(), ids.size()) << "one thread each";
 }
 
+TEST_P(ComputePoolOf, WhatAThreadThrowsReachesTheCallerAndThePoolGoesOn) {
+  ComputePool pool(GetParam());
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> calls{0};
+    const auto work = [&](int thread) {
+      ++calls;
+      if (thread == GetParam() - 1) throw std::bad_alloc();
+    };
+    EXPECT_THROW(pool.run(work), std::bad_alloc);
+    ASSERT_EQ(calls, GetParam());
+    pool.run([&](int) { --calls; });
+    ASSERT_EQ(calls, 0);
+  }
+}
+
 TEST_P(ComputePoolOf, EndsCleanlyUnused) {
   for (int i = 0; i < 50; ++i) ComputePool pool(GetParam());
 }
 
-TEST(ComputePool, TheDefaultCountIsBetweenOneAndEight) {
+TEST(ComputePool, IsSharedWhileAnybodyHasIt) {
+  auto first = shared_compute_pool(2);
+  EXPECT_EQ(shared_compute_pool(2), first);
+  EXPECT_NE(shared_compute_pool(1), first);
+  const std::weak_ptr<ComputePool> gone = first;
+  first.reset();
+  EXPECT_TRUE(gone.expired());
+  EXPECT_EQ(shared_compute_pool(2)->threads(), 2);
+}
+
+TEST(ComputePool, TheDefaultCountIsBetweenOneAndFour) {
   EXPECT_GE(default_thread_count(), 1);
-  EXPECT_LE(default_thread_count(), 8);
+  EXPECT_LE(default_thread_count(), 4);
 }
 
 using ComputePoolDeathTest = testing::Test;

@@ -48,6 +48,22 @@ void RowRanges::add(RowRange range) {
   ranges_.insert(ranges_.erase(first, last), range);
 }
 
+void RowRanges::unite(const RowRanges& other) {
+  if (*this == other) return;
+  RowRanges both;
+  auto a = ranges_.begin();
+  auto b = other.ranges_.begin();
+  while (a != ranges_.end() || b != other.ranges_.end()) {
+    const bool first = b == other.ranges_.end() || (a != ranges_.end() && a->begin <= b->begin);
+    const RowRange next = first ? *a++ : *b++;
+    if (both.empty() || both.ranges_.back().end < next.begin)
+      both.ranges_.push_back(next);
+    else
+      both.ranges_.back().end = std::max(both.ranges_.back().end, next.end);
+  }
+  ranges_ = std::move(both.ranges_);
+}
+
 void RowRanges::intersect(const RowRanges& other) {
   std::vector<RowRange> kept;
   auto a = ranges_.begin();

@@ -38,6 +38,8 @@ class RowRanges {
   [[nodiscard]] int index_of(TokenId id) const;
 
   void add(RowRange range);
+  /// Takes in all ids of `other`.
+  void unite(const RowRanges& other);
   /// Keeps only ids that `other` holds too.
   void intersect(const RowRanges& other);
   void remove(RowRange range);

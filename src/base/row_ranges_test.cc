@@ -106,7 +106,7 @@ TEST(RowRanges, BehavesAsAPlainSetUnderRandomOperations) {
     RowRanges set;
     std::set<TokenId> model;
     for (int step = 0; step < 30; ++step) {
-      switch (below(8)) {
+      switch (below(9)) {
         case 0:
           set.clear();
           model.clear();
@@ -123,6 +123,14 @@ TEST(RowRanges, BehavesAsAPlainSetUnderRandomOperations) {
           for (int i = below(5); i >= 0; --i) other.add(any_range());
           set.intersect(other);
           std::erase_if(model, [&](TokenId id) { return !other.contains(id); });
+          break;
+        }
+        case 4: {
+          RowRanges other;
+          for (int i = below(5); i >= 0; --i) other.add(any_range());
+          set.unite(other);
+          for (TokenId id = 0; id < 80; ++id)
+            if (other.contains(id)) model.insert(id);
           break;
         }
         default: {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -15,13 +16,20 @@ namespace midinf {
 /// waited for gets the processor. Whoever changes the value calls notify_all on it.
 template <class T>
 void spin_wait(const std::atomic<T>& value, T old) {
-  constexpr int kSpins = 2'000;
-  for (int spins = 0; spins < kSpins; ++spins) {
-    if (value.load(std::memory_order_acquire) != old) return;
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::microseconds kSpinFor{50};
+  constexpr int kSpinsPerLook = 64;  // at the clock: a pause takes 10 to 140 cycles, processors differ
+  const auto until = Clock::now() + kSpinFor;
+  do {
+    for (int spins = 0; spins < kSpinsPerLook; ++spins) {
+      if (value.load(std::memory_order_acquire) != old) return;
 #if defined(__x86_64__)
-    _mm_pause();
+      _mm_pause();
+#elif defined(__aarch64__)
+      __asm__ volatile("isb" ::: "memory");
 #endif
-  }
+    }
+  } while (Clock::now() < until);
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
 

@@ -16,7 +16,7 @@ namespace midinf {
 class Engine {
  public:
   Engine(std::shared_ptr<const Network> its_network, int threads, std::uint64_t its_parameters)
-      : network(std::move(its_network)), pool(std::make_shared<ComputePool>(threads)), parameters(its_parameters) {}
+      : network(std::move(its_network)), pool(shared_compute_pool(threads)), parameters(its_parameters) {}
 
   const std::shared_ptr<const Network> network;
   const std::shared_ptr<ComputePool> pool;

@@ -62,11 +62,17 @@ void add_moments(Inputs& inputs, const KernelSet& kernels, ComputePool& pool) {
 Result<InputMoments> measure_inputs(const Checkpoint& checkpoint, std::span<const std::vector<TokenId>> rows,
                                     int threads, const std::function<bool(double)>& progress) {
   const Gpt2Config& shape = checkpoint.config();
-  for (const auto& row : rows)
+  for (const auto& row : rows) {
+    if (row.size() > static_cast<std::size_t>(shape.context))
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("rows of {} ids are longer than the context of this model, {}; calibrate with shorter ones",
+                      row.size(), shape.context));
     for (const TokenId id : row)
       if (id < 0 || id >= shape.vocabulary)
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("id {} is outside the vocabulary of {} ids", id, shape.vocabulary));
+  }
   MIDINF_TRY_ASSIGN(kernels, select_kernels());
   MIDINF_TRY_ASSIGN(network, Network::load(checkpoint, *kernels, {.exact = true, .progress = {}}));
   const auto pool = std::make_shared<ComputePool>(threads);
@@ -86,7 +92,6 @@ Result<InputMoments> measure_inputs(const Checkpoint& checkpoint, std::span<cons
   std::size_t done = 0;
   for (const auto& row : rows) {
     std::span<const TokenId> ids(row);
-    MIDINF_ASSERT(ids.size() <= static_cast<std::size_t>(shape.context));
     for (std::size_t at = 0; at < ids.size(); at += kIdsAtOnce) {
       if (progress && !progress(static_cast<double>(done) / static_cast<double>(all)))
         return fail(ErrorCode::kCancelled, "stopped while the calibration rows were read");

@@ -93,10 +93,17 @@ bool is_vector(const TensorInfo& tensor) {
   return tensor.name.ends_with(".bias") || tensor.name.ends_with("norm.weight");
 }
 
+// What four bits cost most, for what they save: attention's output, a twelfth of a layer, and the embedding, of which
+// a pass reads the wanted rows only.
+bool wants_eight_bits(const TensorInfo& tensor) {
+  return tensor.name == "token_embd.weight" || tensor.name.ends_with("attn_output.weight");
+}
+
 std::string_view reason_kept(const TensorInfo& tensor, DType asked) {
   if (is_vector(tensor)) return "norms and biases stay f32";
   if (tensor.name == kPositions) return "position embeddings keep the source's values";
-  if (is_quantized(asked)) return "a row is no multiple of 32";
+  if (is_quantized(asked) && tensor.columns % kQuantBlock != 0) return "a row is no multiple of 32";
+  if (asked == DType::kQ4_0 && wants_eight_bits(tensor)) return "four bits cost too much here";
   return {};
 }
 
@@ -132,6 +139,7 @@ bool is_own_key(std::string_view key) {
 DType stored_type(const TensorInfo& tensor, DType asked) {
   if (is_vector(tensor) || tensor.name == kPositions) return DType::kF32;
   if (is_quantized(asked) && tensor.columns % kQuantBlock != 0) return DType::kF16;
+  if (asked == DType::kQ4_0 && wants_eight_bits(tensor)) return DType::kQ8_0;
   return asked;
 }
 

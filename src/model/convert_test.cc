@@ -105,6 +105,20 @@ TEST_F(Convert, RowsThatAreNoMultipleOf32StayF16) {
   EXPECT_EQ(embedding->reason, "a row is no multiple of 32");
 }
 
+TEST_F(Convert, FourBitsLeaveTheEmbeddingAndAttentionsOutputAtEight) {
+  const auto back = opened(converted(network_, DType::kQ4_0));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->find("token_embd.weight")->dtype, DType::kQ8_0);
+  EXPECT_EQ(back->find("blk.1.attn_output.weight")->dtype, DType::kQ8_0);
+  for (const char* name : {"blk.1.attn_qkv.weight", "blk.1.ffn_up.weight", "blk.1.ffn_down.weight"})
+    EXPECT_EQ(back->find(name)->dtype, DType::kQ4_0) << name;
+  const auto kept = kept_tensors(back->tensors(), DType::kQ4_0);
+  const auto embedding =
+      std::find_if(kept.begin(), kept.end(), [](const KeptTensor& k) { return k.name == "token_embd.weight"; });
+  ASSERT_NE(embedding, kept.end());
+  EXPECT_EQ(embedding->reason, "four bits cost too much here");
+}
+
 TEST_F(Convert, GivesTheSameBytesAgainAlsoFromItsOwnFile) {
   const GgufMetadata metadata = {{"general.name", GgufValue(std::string("test"))},
                                  {"midinfinite.rows", GgufValue(std::uint32_t{7})}};

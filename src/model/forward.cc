@@ -18,7 +18,8 @@ namespace {
 constexpr int kBatch = 256;  // ids per pass: enough to use every weight many times, few enough to stay in the cache
 constexpr int kTokensAttended = 16;  // whose scores are in the works at once
 
-// Where all threads wait for each other between two steps, and where they learn together that the pass is cancelled.
+// Where all threads wait for each other between two steps, and where they learn together that nobody wants the pass any
+// more.
 class StepBarrier {
  public:
   StepBarrier(int threads, std::vector<const std::atomic<bool>*> cancels)
@@ -28,7 +29,7 @@ class StepBarrier {
     const std::uint32_t step = step_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
       arrived_.store(0, std::memory_order_relaxed);
-      cancelled_ = std::any_of(cancels_.begin(), cancels_.end(), [](const std::atomic<bool>* cancel) {
+      cancelled_ = std::all_of(cancels_.begin(), cancels_.end(), [](const std::atomic<bool>* cancel) {
         return cancel != nullptr && cancel->load(std::memory_order_relaxed);
       });
       step_.store(step + 1, std::memory_order_release);
@@ -98,21 +99,15 @@ class Decoder::Pass {
         threads_(decoder.pool_->threads()),
         barrier_(threads_, std::move(cancels)) {
     for (const Sequence& sequence : sequences) {
+      sequence.cache->allocate();
+      int position = sequence.cache->length();
       for (const TokenId id : sequence.ids) {
         MIDINF_ASSERT(id >= 0 && id < shape_.vocabulary);
-        const int position = sequence.cache->length();
-        tokens_.push_back({sequence.cache, id, position});
-        sequence.cache->append({&id, 1});
+        tokens_.push_back({sequence.cache, id, position++});
       }
     }
-    const auto all = static_cast<std::size_t>(Network::kMostShares) * static_cast<std::size_t>(count() * part_width_);
-    for (auto* parts : {&decoder.attention_parts_, &decoder.mlp_parts_}) parts->resize(all);
-    for (int thread = 0; thread < threads_; ++thread) {
-      Scratch& mine = decoder.scratch_[static_cast<std::size_t>(thread)];
-      if (thread > 0 && !alone()) continue;
-      mine.x.resize(static_cast<std::size_t>(count()) * static_cast<std::size_t>(shape_.width));
-      mine.normed.resize(count(), shape_.width, network_.quantizes());
-    }
+    allocate();
+    for (const Sequence& sequence : sequences) sequence.cache->append(sequence.ids);
   }
 
   // Final hidden states to `hidden` [tokens, width]. False: cancelled, and the caches are as they were.
@@ -129,6 +124,33 @@ class Decoder::Pass {
     TokenId id;
     int position;
   };
+
+  // All that the threads need, for none of them may fail on its way: the others would wait for it.
+  void allocate() {
+    const auto tokens = tokens_.size();
+    const auto all = static_cast<std::size_t>(Network::kMostShares) * static_cast<std::size_t>(count() * part_width_);
+    for (auto* parts : {&decoder_.attention_parts_, &decoder_.mlp_parts_}) parts->resize(all);
+    int heads = 0, qkv = 0, hidden = 0, last = 0;
+    for (const Network::Share& share : network_.layers().front().shares) {
+      heads = std::max(heads, share.heads.size());
+      qkv = std::max(qkv, share.qkv.panels() * kPanelRows);
+      hidden = std::max(hidden, share.mlp_up.panels() * kPanelRows);
+    }
+    for (const Token& token : tokens_) last = std::max(last, token.position);
+    const auto positions = static_cast<std::size_t>(last / kPanelRows + 1) * kPanelRows;
+    for (int thread = 0; thread < threads_; ++thread) {
+      Scratch& mine = decoder_.scratch_[static_cast<std::size_t>(thread)];
+      if (thread == 0 || alone()) {
+        mine.x.resize(tokens * static_cast<std::size_t>(shape_.width));
+        mine.normed.resize(count(), shape_.width, network_.quantizes());
+      }
+      mine.qkv.resize(tokens * static_cast<std::size_t>(qkv));
+      mine.query.resize(count(), heads * shape_.head_width(), token(0).cache->quantized());
+      mine.mixed.resize(count(), heads * shape_.head_width(), network_.quantizes());
+      mine.hidden.resize(count(), hidden, network_.quantizes());
+      mine.scores.resize(std::min<std::size_t>(tokens, kTokensAttended) * positions);
+    }
+  }
 
   [[nodiscard]] int count() const { return static_cast<int>(tokens_.size()); }
   [[nodiscard]] const Token& token(int t) const { return tokens_[static_cast<std::size_t>(t)]; }
@@ -221,7 +243,6 @@ class Decoder::Pass {
     Scratch& mine = decoder_.scratch_[static_cast<std::size_t>(thread)];
     const int head_width = shape_.head_width(), heads = share.heads.size(), width = heads * head_width;
     const int stride = share.qkv.panels() * kPanelRows;
-    mine.qkv.resize(tokens_.size() * static_cast<std::size_t>(stride));
     if (s == 0) observe(layer, "attn_qkv.weight", {0, shape_.width}, stream(thread).normed);
     multiply(share.qkv, share.qkv_bias, stream(thread).normed.view(), mine.qkv.data(), stride);
 
@@ -253,7 +274,6 @@ class Decoder::Pass {
     const PanelMatrix keys = first.cache->keys(layer, head);
     const ValueView values = first.cache->values(layer, head);
     const int panels = (first.position + tokens + kPanelRows - 1) / kPanelRows, stride = panels * kPanelRows;
-    mine.scores.resize(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(stride));
     kernels_.multiply(keys, {0, panels}, nullptr, mine.query.view().from(column).token(from), tokens,
                       mine.scores.data(), stride);
     const float scale = 1.0F / std::sqrt(static_cast<float>(head_width));
@@ -380,24 +400,27 @@ void Decoder::answer(std::span<Question> questions) {
   const auto width = static_cast<std::size_t>(lender.config().width);
   lender.hidden_.resize(together.size() * width);
   if (!Pass(lender, sequences, std::move(cancels)).run(lender.hidden_)) return;
-  std::vector<float> packed;
   for (std::size_t first = 0, last; first < together.size(); first = last) {
     // Rows that several want are read once: all that overlap share a product.
     RowRanges rows = *together[first]->rows;
     for (last = first + 1; last < together.size(); ++last) {
       if (together[last]->rows->ranges().front().begin >= rows.ranges().back().end) break;
-      for (const RowRange& range : together[last]->rows->ranges()) rows.add(range);
+      rows.unite(*together[last]->rows);
     }
     const std::size_t count = last - first, all = static_cast<std::size_t>(rows.size());
-    packed.resize(count * all);
-    lender.head(std::span(lender.hidden_).subspan(first * width, count * width), static_cast<int>(count), rows, packed);
+    lender.packed_.resize(count * all);
+    lender.head(std::span(lender.hidden_).subspan(first * width, count * width), static_cast<int>(count), rows,
+                lender.packed_);
     for (std::size_t i = 0; i < count; ++i) {
       Question& question = *together[first + i];
       std::vector<float>& logits = question.decoder->logits_;
       logits.clear();
+      auto from = lender.packed_.begin() + static_cast<std::ptrdiff_t>(i * all);
+      auto united = rows.ranges().begin();
       for (const RowRange& range : question.rows->ranges()) {
-        const auto from = packed.begin() + static_cast<std::ptrdiff_t>(i * all) + rows.index_of(range.begin);
-        logits.insert(logits.end(), from, from + range.size());
+        for (; united->end < range.end; ++united) from += united->size();
+        const auto begin = from + (range.begin - united->begin);
+        logits.insert(logits.end(), begin, begin + range.size());
       }
       question.logits = logits;
     }
@@ -437,32 +460,42 @@ void Decoder::head(std::span<const float> hidden, int count, const RowRanges& ro
   head_input_.resize(count, config().width, network_->quantizes());
   std::copy(hidden.begin(), hidden.end(), head_input_.values.begin());
   head_input_.quantize(network_->kernels(), {0, count});
-  int panels = 0;
-  for (const RowRange& range : rows.ranges()) panels += panels_of(range).size();
+  head_panels_.clear();
+  for (std::size_t r = 0, packed = 0; const RowRange& range : rows.ranges()) {
+    const IndexRange panels = panels_of(range);
+    for (int p = panels.begin; p < panels.end; ++p)
+      if (head_panels_.empty() || head_panels_.back().panel != p)
+        head_panels_.push_back({p, r, static_cast<int>(packed) + std::max(p * kPanelRows - range.begin, 0)});
+    packed += static_cast<std::size_t>(range.size()), ++r;
+  }
+  const std::size_t edge_size = static_cast<std::size_t>(count) * kPanelRows;
+  for (Scratch& scratch : scratch_) scratch.edge.resize(std::max(scratch.edge.size(), edge_size));
   pool_->run([&](int thread) {
     std::vector<float>& edge = scratch_[static_cast<std::size_t>(thread)].edge;
-    const IndexRange mine = share(panels, 1, thread, pool_->threads());
-    int before = 0, packed = 0;  // panels and rows of the ranges so far
-    for (const RowRange& range : rows.ranges()) {
-      const IndexRange all = panels_of(range);
-      const int begin = all.begin + std::max(mine.begin - before, 0);
-      const int end = all.begin + std::min(mine.end - before, all.size());
-      for (int p = begin; p < end; ++p) {
-        // Of a panel at an end of the range some rows may not be wanted.
-        const int from = std::max(range.begin, p * kPanelRows), to = std::min(range.end, (p + 1) * kPanelRows);
-        float* out = logits.data() + packed + from - range.begin;
-        if (to - from == kPanelRows) {
-          network_->kernels().multiply(matrix, {p, p + 1}, nullptr, head_input_.view(), count, out, total);
-          continue;
-        }
-        edge.resize(static_cast<std::size_t>(count) * kPanelRows);
-        network_->kernels().multiply(matrix, {p, p + 1}, nullptr, head_input_.view(), count, edge.data(), kPanelRows);
-        for (int h = 0; h < count; ++h)
-          std::copy_n(&edge[static_cast<std::size_t>(h * kPanelRows + from - p * kPanelRows)], to - from,
-                      out + static_cast<std::ptrdiff_t>(h) * total);
+    const IndexRange mine = share(static_cast<int>(head_panels_.size()), 1, thread, pool_->threads());
+    for (int i = mine.begin; i < mine.end; ++i) {
+      const HeadPanel& wanted = head_panels_[static_cast<std::size_t>(i)];
+      const IndexRange panel{wanted.panel * kPanelRows, (wanted.panel + 1) * kPanelRows};
+      const auto multiply = [&](float* out, int stride) {
+        network_->kernels().multiply(matrix, {wanted.panel, wanted.panel + 1}, nullptr, head_input_.view(), count, out,
+                                     stride);
+      };
+      float* out = logits.data() + wanted.packed;
+      const auto ranges = rows.ranges().subspan(wanted.range);
+      if (ranges.front().begin <= panel.begin && panel.end <= ranges.front().end) {
+        multiply(out, total);
+        continue;
       }
-      before += all.size();
-      packed += range.size();
+      // Of this panel some rows are not wanted.
+      multiply(edge.data(), kPanelRows);
+      for (const RowRange& range : ranges) {
+        if (range.begin >= panel.end) break;
+        const int from = std::max(range.begin, panel.begin), to = std::min(range.end, panel.end);
+        for (int h = 0; h < count; ++h)
+          std::copy_n(&edge[static_cast<std::size_t>(h * kPanelRows + from - panel.begin)], to - from,
+                      out + static_cast<std::ptrdiff_t>(h) * total);
+        out += to - from;
+      }
     }
   });
 }

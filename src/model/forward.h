@@ -42,8 +42,8 @@ class Decoder {
     std::span<float> logits;  ///< the answer, as logits() gives it
   };
   /// logits() of several decoders. Those of one network and one pool that lack only the last id of their context read
-  /// it together, in one pass through the weights; the answers are the same bits as alone. What cancels one of these
-  /// gives up all of them. Precondition: no decoder twice.
+  /// it together, in one pass through the weights; the answers are the same bits as alone. The pass is given up when
+  /// all of these are cancelled. Precondition: no decoder twice.
   static void answer(std::span<Question> questions);
 
   /// Reads up to `most` ids of what logits() will be asked about later, into the context not in use. Returns how many
@@ -102,7 +102,13 @@ class Decoder {
     Activations mixed;   // the same: attention's output before its projection
     Activations hidden;  // [tokens, hidden units of a share]
     std::vector<float> scores;
-    std::vector<float> edge;  // panels of logits that are not wanted whole
+    std::vector<float> edge;  // a panel of logits that is not wanted whole: [hidden states, kPanelRows]
+  };
+  /// A panel of the output head of which rows are wanted.
+  struct HeadPanel {
+    int panel;
+    std::size_t range;  // the first of the row ranges that reaches into it
+    int packed;         // where the logits of its rows begin
   };
   class Pass;
 
@@ -118,6 +124,8 @@ class Decoder {
   std::function<void(const Observed&)> observer_;
   std::vector<float> hidden_;  // [ids of the last call, width]
   std::vector<float> logits_;
+  std::vector<float> packed_;  // the logits of several, before each gets its own
+  std::vector<HeadPanel> head_panels_;
   std::vector<Scratch> scratch_;  // one a thread
   // What the shares of attention and of the MLP add to the residual stream: [shares, tokens, width].
   std::vector<float> attention_parts_, mlp_parts_;

@@ -160,7 +160,9 @@ TEST_P(Forward, HiddenStatesOfAWholeRowGiveTheSameLogits) {
 TEST_P(Forward, SeveralAnsweredTogetherGetWhatEachGetsAlone) {
   const auto network = *Network::load(checkpoint_, *available_kernels().front());
   const auto pool = std::make_shared<ComputePool>(2);
-  const RowRanges wanted[] = {{{0, 700}}, {{100, 900}}, {{1000, 1100}}, {{1500, 1600}, {2999, 3000}}};
+  RowRanges scale;  // single rows, as a scale leaves them
+  for (TokenId id = 200; id < 2600; id += 1 + id % 3) scale.add({id, id + 1});
+  const RowRanges wanted[] = {{{0, 700}}, {{100, 900}}, {{1000, 1100}}, {{1500, 1600}, {2999, 3000}}, scale};
   std::vector<std::vector<TokenId>> contexts;
   std::vector<std::unique_ptr<Decoder>> company, alone;
   for (const int length : {1, 2, 40, 250, 320}) {
@@ -175,7 +177,7 @@ TEST_P(Forward, SeveralAnsweredTogetherGetWhatEachGetsAlone) {
       if (random_() % 20 == 0) context.erase(context.begin(), context.begin() + static_cast<long>(context.size() / 2));
       if (random_() % 5 == 0) continue;
       context.push_back(random_ids(random_, 1).front());
-      questions.push_back({company[i].get(), context, &wanted[random_() % 4], {}});
+      questions.push_back({company[i].get(), context, &wanted[random_() % std::size(wanted)], {}});
     }
     Decoder::answer(questions);
     for (const Decoder::Question& question : questions) {
@@ -187,6 +189,46 @@ TEST_P(Forward, SeveralAnsweredTogetherGetWhatEachGetsAlone) {
           << "decoder " << i << ", step " << step << ", seed " << seed_;
     }
   }
+}
+
+TEST_P(Forward, TheHeadGivesTheSameForManyRangesAsForOne) {
+  const auto one = decoder(2);
+  const auto hidden = one->read_from_start(random_ids(random_, 3));
+  const RowRanges whole{{0, kShape.vocabulary}};
+  std::vector<float> all(3 * static_cast<std::size_t>(kShape.vocabulary));
+  one->head(hidden, 3, whole, all);
+  for (int round = 0; round < 20; ++round) {
+    RowRanges some;
+    for (TokenId id = 0; id < kShape.vocabulary;) {
+      const auto length = static_cast<TokenId>(1 + random_() % (round % 2 == 0 ? 3 : 100));
+      if (random_() % 2 == 0) some.add({id, std::min(id + length, kShape.vocabulary)});
+      id += length;
+    }
+    if (some.empty()) continue;
+    std::vector<float> got(3 * static_cast<std::size_t>(some.size()));
+    one->head(hidden, 3, some, got);
+    for (int h = 0; h < 3; ++h)
+      for (int i = 0; i < some.size(); ++i)
+        ASSERT_EQ(got[static_cast<std::size_t>(h * some.size() + i)],
+                  all[static_cast<std::size_t>(h * kShape.vocabulary + some.id_at(i))])
+            << "seed " << seed_;
+  }
+}
+
+TEST_P(Forward, OneThatIsCancelledDoesNotCancelItsCompany) {
+  const auto network = *Network::load(checkpoint_, *available_kernels().front());
+  const auto pool = std::make_shared<ComputePool>(2);
+  Decoder first(network, pool), second(network, pool);
+  std::atomic<bool> cancelled{true}, never{false};
+  first.set_cancel(&cancelled), second.set_cancel(&never);
+  const auto ids = random_ids(random_, 1);
+  std::vector<Decoder::Question> questions{{&first, ids, &rows_, {}}, {&second, ids, &rows_, {}}};
+  Decoder::answer(questions);
+  EXPECT_EQ(questions[1].logits.size(), static_cast<std::size_t>(rows_.size()));
+  second.set_cancel(&cancelled);
+  Decoder::answer(questions);
+  EXPECT_TRUE(questions[0].logits.empty());
+  EXPECT_TRUE(questions[1].logits.empty());
 }
 
 TEST_P(Forward, TheWholeContextCanBeRead) {

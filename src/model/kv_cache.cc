@@ -30,17 +30,20 @@ void KvCache::truncate(int length) {
   ids_.resize(static_cast<std::size_t>(length));
 }
 
+void KvCache::allocate() {
+  if (!keys_.empty()) return;
+  const std::size_t all = head_index(layers_, 0);
+  const std::size_t numbers = all * static_cast<std::size_t>(context_) * static_cast<std::size_t>(head_width_);
+  if (quantized_)
+    quantized_values_.resize(numbers), scales_.resize(numbers / kQuantBlock);
+  else
+    values_.resize(numbers);
+  keys_.resize(all * key_bytes_);  // the last: where they are, all is
+}
+
 void KvCache::append(std::span<const TokenId> ids) {
   MIDINF_ASSERT(ids_.size() + ids.size() <= static_cast<std::size_t>(context_));
-  if (keys_.empty()) {
-    const std::size_t all = head_index(layers_, 0);
-    const std::size_t numbers = all * static_cast<std::size_t>(context_) * static_cast<std::size_t>(head_width_);
-    keys_.resize(all * key_bytes_);
-    if (quantized_)
-      quantized_values_.resize(numbers), scales_.resize(numbers / kQuantBlock);
-    else
-      values_.resize(numbers);
-  }
+  allocate();
   ids_.insert(ids_.end(), ids.begin(), ids.end());
 }
 

@@ -15,7 +15,7 @@ namespace midinf {
 
 /// Keys and values of one sequence, and its ids. Dropping the last ids is free. Keys lie in panels, as the rows of a
 /// matrix that is multiplied by queries, values one after the other. Float32, or int8 with a scale for each 32: 8 or 2
-/// and a quarter bytes per id, layer and unit of width. [worker]
+/// and 3/16 bytes per id, layer and unit of width. [worker]
 class KvCache {
  public:
   /// `quantized` takes effect where a head is a multiple of 32 wide.
@@ -28,6 +28,8 @@ class KvCache {
   [[nodiscard]] std::size_t bytes_per_id() const;
   /// Forgets all but the first `length` ids. Precondition: 0 <= length <= length().
   void truncate(int length);
+  /// Takes the memory for a whole context, if that has not happened yet; else append() does it.
+  void allocate();
   /// Makes room for `ids` behind those held; whoever calls this must put their keys and values.
   void append(std::span<const TokenId> ids);
 

@@ -69,7 +69,8 @@ std::vector<float> inverse_factor(std::span<const float> moments, std::size_t n)
 }
 
 int nearest_number(float value, float inverse_scale) {
-  return static_cast<int>(std::clamp(std::nearbyint(value * inverse_scale), -8.0F, 7.0F));
+  const float number = std::nearbyint(value * inverse_scale);
+  return number > -8 ? static_cast<int>(std::min(number, 7.0F)) : -8;  // no number at all, too
 }
 
 // The float16 scale of a block under which its numbers, rounded, come nearest, each with its importance.
@@ -108,7 +109,8 @@ struct Rows {
   int count;
 };
 
-void round_rows(const Rows& rows, std::size_t columns, std::span<const float> factor) {
+// False when the corrections leave the range of a float16 scale.
+bool round_rows(const Rows& rows, std::size_t columns, std::span<const float> factor) {
   const std::size_t stored = row_bytes(DType::kQ4_0, static_cast<int>(columns));
   std::vector<float> errors(static_cast<std::size_t>(rows.count) * kQuantBlock);
   std::array<float, kQuantBlock> importance{};
@@ -124,7 +126,9 @@ void round_rows(const Rows& rows, std::size_t columns, std::span<const float> fa
       std::byte* block = rows.bytes + static_cast<std::size_t>(r) * stored + first / kQuantBlock * kQ4BlockBytes;
       const std::uint16_t half = best_scale(x, importance);
       std::memcpy(block, &half, sizeof half);
-      const float scale = f16_to_f32(half), inverse = scale == 0 || std::isinf(1.0F / scale) ? 0.0F : 1.0F / scale;
+      const float scale = f16_to_f32(half);
+      if (!std::isfinite(scale)) return false;
+      const float inverse = scale == 0 || std::isinf(1.0F / scale) ? 0.0F : 1.0F / scale;
       std::array<int, kQuantBlock> numbers{};
       for (std::size_t j = 0; j < kQuantBlock; ++j) {
         const float* row = &factor[(first + j) * columns + first];
@@ -144,6 +148,7 @@ void round_rows(const Rows& rows, std::size_t columns, std::span<const float> fa
       }
     }
   }
+  return true;
 }
 
 }  // namespace
@@ -167,18 +172,22 @@ Result<std::vector<std::byte>> encode_q4_calibrated(std::span<const float> value
   std::vector<std::byte> bytes(static_cast<std::size_t>(rows) * stored);
   ComputePool pool(threads);
   std::atomic<int> next{0};
-  std::atomic<bool> stopped{false};
+  std::atomic<bool> stopped{false}, diverged{false};
   pool.run([&](int thread) {
     std::vector<float> mine;
-    for (int first; !stopped && (first = next.fetch_add(kRowsAtOnce)) < rows;) {
+    for (int first; !stopped && !diverged && (first = next.fetch_add(kRowsAtOnce)) < rows;) {
       const int count = std::min(kRowsAtOnce, rows - first);
       const auto at = static_cast<std::size_t>(first);
       mine.assign(values.begin() + static_cast<std::ptrdiff_t>(at * width),
                   values.begin() + static_cast<std::ptrdiff_t>((at + static_cast<std::size_t>(count)) * width));
-      round_rows({mine.data(), &bytes[at * stored], count}, width, factor);
+      if (!round_rows({mine.data(), &bytes[at * stored], count}, width, factor)) diverged = true;
       if (thread == 0 && go_on && !go_on()) stopped = true;
     }
   });
+  if (diverged)
+    return fail(ErrorCode::kInvalidArgument,
+                "the corrections for rounding grow beyond all bounds; its inputs on the calibration rows are extreme, "
+                "so convert without --calibration");
   if (stopped) return fail(ErrorCode::kCancelled, "stopped; nothing was written");
   return bytes;
 }

@@ -179,6 +179,10 @@ TEST(MeasureInputs, StopsWhenAskedAndNamesAForeignId) {
   const auto refused = measure_inputs(checkpoint, foreign, 1, {});
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().to_string(), HasSubstr("id 200 is outside the vocabulary"));
+  const std::vector<std::vector<TokenId>> long_row{std::vector<TokenId>(static_cast<std::size_t>(kShape.context + 1))};
+  const auto too_long = measure_inputs(checkpoint, long_row, 1, {});
+  ASSERT_FALSE(too_long);
+  EXPECT_THAT(too_long.error().to_string(), HasSubstr("longer than the context"));
   const auto stopped =
       measure_inputs(checkpoint, std::vector<std::vector<TokenId>>{{1}}, 1, [](double) { return false; });
   ASSERT_FALSE(stopped);

@@ -140,7 +140,7 @@ LogitRequest Generator::request() {
     MIDINF_ASSERT(!rows_.empty());
     requested_ = true;
   }
-  return {ids_, rows_, now()};
+  return {ids_, rows_};
 }
 
 Step Generator::accept(std::span<float> logits) {

@@ -44,7 +44,6 @@ using EventIndex = std::uint64_t;
 struct LogitRequest {
   std::span<const TokenId> context;  ///< all ids that the network reads, at most 1,024 minus one
   const RowRanges& rows;             ///< the rows of the output head wanted for the id after them
-  Ticks10ms due;                     ///< the event can begin at this stream time: who serves many serves the nearest
 };
 
 /// What became of an answer.

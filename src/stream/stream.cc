@@ -1,8 +1,8 @@
 #include "stream/stream.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "sampling/logits.h"
 #include "sampling/random.h"
 #include "stream/saved.h"
 #include "tokens/triplets.h"
@@ -527,7 +527,7 @@ Generator* Stream::generator_of(const Job& job) {
 void Stream::end_step(Job& job) {
   const Lock lock(mutex_);
   if (job.kind == Job::Kind::kReadAhead || job.logits.empty() || job.epoch != epoch_) return;
-  if (!std::all_of(job.logits.begin(), job.logits.end(), [](float logit) { return std::isfinite(logit); })) {
+  if (!all_finite(job.logits)) {
     failed_ = true;
     return;
   }

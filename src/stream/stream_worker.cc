@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <system_error>
 
 namespace midinf {
@@ -79,12 +80,17 @@ bool StreamWorker::step() {
   }
   std::vector<Stream::Job*> computed;
   for (Stream::Job& job : jobs) computed.push_back(&job);
-  compute(computed);
+  bool memory = true;
+  try {
+    compute(computed);
+  } catch (const std::bad_alloc&) {
+    memory = false;  // as if cancelled: asked again when the worker looks again
+  }
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     served[i]->end_step(jobs[i]);
     end_serving(*served[i]);
   }
-  return !jobs.empty();
+  return memory && !jobs.empty();
 }
 
 // False when it has been removed since: then it is not touched any more.

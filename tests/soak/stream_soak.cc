@@ -1,8 +1,9 @@
 // Long and timed runs of a Stream with a real model, for scripts/check; not part of ./test.
 //   stream_soak latency MODEL
 //     in real time: the first note, and how soon changes are obeyed
-//   stream_soak play MODEL SECONDS SEED [raw | PROMPT.mid]
-//     as fast as it goes, through queue and scheduler; with random changes if SEED > 0
+//   stream_soak play MODEL SECONDS SEED [raw | COUNT [PROMPT.mid …]]
+//     as fast as it goes, through queue and scheduler; with random changes if SEED > 0. COUNT streams with seeds from
+//     there on, eight at a time in one pass; they take turns to begin with nothing and with each PROMPT
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <thread>
@@ -238,12 +240,12 @@ Settings random_settings(std::mt19937_64& random, std::uint64_t seed, bool raw) 
   if (pick(4) == 0) settings.polyphony = 4 + pick(12);
   if (pick(4) == 0) settings.frequency_penalty = 0.1 * pick(6);
   if (pick(4) == 0) settings.scale = 0xAB5;  // C major
+  if (pick(4) == 0) settings.pace = 15 + 5 * pick(8);
   return settings;
 }
 
-// The first quarter of a minute of a song, or nothing.
+// The first quarter of a minute of a song.
 Prompt prompt_from(const char* midi) {
-  if (midi == nullptr) return begin_piece();
   auto song = read_midi_file(midi);
   if (!song) {
     fmt::print(stderr, "stream_soak: {}\n", song.error().to_string());
@@ -253,91 +255,164 @@ Prompt prompt_from(const char* midi) {
   return continue_piece(song->notes);
 }
 
-int play(const char* model, double seconds, std::uint64_t seed, bool raw, const char* midi) {
-  constexpr int kRate = 48'000, kFrames = 480;
-  const auto network = load(model);
-  std::mt19937_64 random(seed);
-  const auto stream = std::make_shared<Stream>(
-      network, std::make_shared<ComputePool>(threads()),
-      seed > 0 ? random_settings(random, seed, raw) : Settings{.seed = 6, .recover = !raw}, prompt_from(midi));
-  const double start = to_seconds(stream->playhead()).count();
-  NoteQueue queue(4096);
-  Scheduler scheduler({.sample_rate = kRate}, queue, stream->controls());
-  stream->attach(queue, scheduler);
-  std::vector<MidiMessage> messages(512);
-  std::map<std::pair<int, int>, int> sounding;
-  std::int64_t frames = 0, waited = 0;
-  std::uint64_t notes = 0, wrong = 0;
-  long least = 0, most = 0;
-  double next_report = 60, next_change = 120;
-  const auto began = Clock::now();
-  RecoveryCounts seen;
-  const auto step = [&] {
-    const Ticks10ms known = stream->generated_to();
-    if (!stream->step()) return false;
-    if (const RecoveryCounts counts = stream->recovery_counts(); counts != seen) {
-      seen = counts;
-      fmt::print("{} at {:.2f} s: back to {:.2f} s{}\n", trouble_name(counts.last), to_seconds(known).count(),
-                 to_seconds(stream->generated_to()).count(),
+// Somebody who listens to a stream as fast as it is made, block by block, and watches what reaches the synthesizer.
+class Listener {
+ public:
+  Listener(const std::shared_ptr<const Network>& network, const std::shared_ptr<ComputePool>& pool, double seconds,
+           std::uint64_t seed, bool raw, const Prompt& prompt)
+      : seconds_(seconds),
+        seed_(seed),
+        raw_(raw),
+        random_(seed),
+        stream_(network, pool, seed > 0 ? random_settings(random_, seed, raw) : Settings{.seed = 6, .recover = !raw},
+                prompt),
+        start_(to_seconds(stream_.playhead()).count()),
+        scheduler_({.sample_rate = kRate}, queue_, stream_.controls()) {
+    stream_.attach(queue_, scheduler_);
+  }
+
+  // Listens until the stream wants something computed. False when the time is over, or the music does not go on.
+  bool next(Stream::Job& job) {
+    while (!over()) {
+      known_ = stream_.generated_to();
+      if (stream_.begin_step(job)) return true;
+      listen();
+    }
+    return false;
+  }
+
+  void computed(Stream::Job& job) {
+    stream_.end_step(job);
+    if (const RecoveryCounts counts = stream_.recovery_counts(); counts != seen_) {
+      seen_ = counts;
+      fmt::print("{}{} at {:.2f} s: back to {:.2f} s{}\n", name(), trouble_name(counts.last),
+                 to_seconds(known_).count(), to_seconds(stream_.generated_to()).count(),
                  counts.given_up > 0 ? fmt::format(", {} given up", counts.given_up) : "");
     }
-    return true;
-  };
-  while (static_cast<double>(frames) < seconds * kRate) {
-    while (step()) {
+  }
+
+  // Stops, says how it was and whether it was good.
+  bool finish() {
+    if (stuck_) {
+      fmt::print("{}FAILED: the music does not go on at {:.1f} s\n", name(), to_seconds(scheduler_.playhead()).count());
+      return false;
     }
-    const Ticks10ms before = scheduler.playhead();
-    const std::size_t count = scheduler.process(kFrames, messages);
-    if (scheduler.playhead() == before) {
-      if (++waited > 100'000) {
-        fmt::print("FAILED: the music does not go on at {:.1f} s\n", to_seconds(before).count());
-        return 1;
-      }
-    }
-    frames += kFrames;
+    stream_.controls().stop();
+    scheduler_.process(kFrames, messages_);
+    // No drift: the clock of the music is the clock of the samples, less what it waited before the first note.
+    const double drift =
+        to_seconds(scheduler_.playhead()).count() - start_ - static_cast<double>(frames_ - waited_ * kFrames) / kRate;
+    const bool good = wrong_ == 0 && scheduler_.sounding() == 0 && scheduler_.underruns() == 0 &&
+                      scheduler_.dropped() == scheduler_.crowded_out() && std::abs(drift) < 0.05;
+    const RecoveryCounts counts = stream_.recovery_counts();
+    fmt::print(
+        "{}{} notes, {} messages out of order, {} sounding after stop, underruns {}, late {}, dropped {} ({} were a "
+        "sixteenth instrument at one instant), {} recoveries, {} given up, {:.2f} s of the clock unaccounted for: {}\n",
+        name(), notes_, wrong_, scheduler_.sounding(), scheduler_.underruns(), scheduler_.late(), scheduler_.dropped(),
+        scheduler_.crowded_out(), counts.recoveries, counts.given_up, drift, good ? "good" : "BAD");
+    return good;
+  }
+
+  [[nodiscard]] double now() const { return static_cast<double>(frames_) / kRate; }
+  [[nodiscard]] std::uint64_t notes() const { return notes_; }
+
+ private:
+  static constexpr int kRate = 48'000, kFrames = 480;
+
+  [[nodiscard]] bool over() const { return stuck_ || now() >= seconds_; }
+  [[nodiscard]] std::string name() const { return seed_ > 0 ? fmt::format("seed {}: ", seed_) : std::string(); }
+
+  void listen() {
+    const Ticks10ms before = scheduler_.playhead();
+    const std::size_t count = scheduler_.process(kFrames, messages_);
+    if (scheduler_.playhead() == before) stuck_ = ++waited_ > 100'000;
+    frames_ += kFrames;
     for (std::size_t i = 0; i < count; ++i) {
-      const std::pair key(messages[i].bytes[0] & 0x0F, messages[i].bytes[1]);
-      if (is_note_on(messages[i])) {
-        ++notes;
-        wrong += ++sounding[key] != 1 ? 1 : 0;
-      } else if (is_note_off(messages[i])) {
-        wrong += --sounding[key] != 0 ? 1 : 0;
+      const std::pair key(messages_[i].bytes[0] & 0x0F, messages_[i].bytes[1]);
+      if (is_note_on(messages_[i])) {
+        ++notes_;
+        wrong_ += ++sounding_[key] != 1 ? 1 : 0;
+      } else if (is_note_off(messages_[i])) {
+        wrong_ += --sounding_[key] != 0 ? 1 : 0;
       }
     }
-    const double now = static_cast<double>(frames) / kRate;
-    if (seed > 0 && now >= next_change) {
-      static_cast<void>(stream->change(random_settings(random, seed, raw)));
-      next_change += 120;
-    }
-    if (now >= next_report) {
-      const long kb = resident_kb();
-      if (next_report > 100) {
-        least = least == 0 ? kb : std::min(least, kb);
-        most = std::max(most, kb);
-      }
-      const RecoveryCounts counts = stream->recovery_counts();
-      fmt::print("{:.0f} s: {} notes, {} kB, {} recoveries ({}), {} given up, {:.1f} times as fast as it plays\n", now,
-                 notes, kb, counts.recoveries, trouble_name(counts.last), counts.given_up, now / seconds_since(began));
-      std::fflush(stdout);
-      next_report += seconds > 1'200 ? 600 : 60;
+    if (seed_ > 0 && now() >= next_change_) {
+      static_cast<void>(stream_.change(random_settings(random_, seed_, raw_)));
+      next_change_ += 120;
     }
   }
-  stream->controls().stop();
-  scheduler.process(kFrames, messages);
-  // No drift: the clock of the music is the clock of the samples, less what it waited before the first note.
-  const double drift =
-      to_seconds(scheduler.playhead()).count() - start - static_cast<double>(frames - waited * kFrames) / kRate;
-  fmt::print(
-      "{} notes, {} messages out of order, {} sounding after stop, underruns {}, late {}, dropped {} ({} were a "
-      "sixteenth "
-      "instrument at one instant), "
-      "memory {} to {} kB, {:.2f} s of the clock unaccounted for\n",
-      notes, wrong, scheduler.sounding(), scheduler.underruns(), scheduler.late(), scheduler.dropped(),
-      scheduler.crowded_out(), least, most, drift);
-  const bool good = wrong == 0 && scheduler.sounding() == 0 && scheduler.underruns() == 0 &&
-                    scheduler.dropped() == scheduler.crowded_out() && std::abs(drift) < 0.05 &&
-                    (least == 0 || most < least + least / 32 + 16'384);
-  fmt::print("{}\n", good ? "ok" : "FAILED");
+
+  const double seconds_;
+  const std::uint64_t seed_;
+  const bool raw_;
+  std::mt19937_64 random_;
+  Stream stream_;
+  const double start_;
+  NoteQueue queue_{4096};
+  Scheduler scheduler_;
+  std::vector<MidiMessage> messages_{512};
+  std::map<std::pair<int, int>, int> sounding_;
+  std::int64_t frames_ = 0, waited_ = 0;
+  std::uint64_t notes_ = 0, wrong_ = 0;
+  double next_change_ = 120;
+  bool stuck_ = false;
+  Ticks10ms known_;
+  RecoveryCounts seen_;
+};
+
+// `count` listeners with seeds from `seed` on, up to eight at a time answered together.
+int play(const char* model, double seconds, std::uint64_t seed, std::uint64_t count, bool raw,
+         const std::vector<Prompt>& prompts) {
+  constexpr std::size_t kTogether = 8;
+  const auto network = load(model);
+  const auto pool = std::make_shared<ComputePool>(threads());
+  std::vector<std::unique_ptr<Listener>> listeners;
+  std::uint64_t begun = 0, notes = 0;
+  double heard = 0, next_report = 60;
+  long least = 0, most = 0;
+  bool good = true;
+  const auto began = Clock::now();
+  while (begun < count || !listeners.empty()) {
+    while (begun < count && listeners.size() < kTogether) {
+      listeners.push_back(std::make_unique<Listener>(network, pool, seconds, seed + begun, raw,
+                                                     prompts[static_cast<std::size_t>(begun) % prompts.size()]));
+      ++begun;
+    }
+    std::vector<Stream::Job> jobs(listeners.size());
+    std::vector<Stream::Job*> wanted;
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+      if (listeners[i]->next(jobs[i])) {
+        wanted.push_back(&jobs[i]);
+        continue;
+      }
+      good = listeners[i]->finish() && good;
+      heard += listeners[i]->now(), notes += listeners[i]->notes();
+      listeners[i].reset();
+    }
+    compute(wanted);
+    double now = heard;
+    std::uint64_t all = notes;
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+      if (!listeners[i]) continue;
+      listeners[i]->computed(jobs[i]);
+      now += listeners[i]->now(), all += listeners[i]->notes();
+    }
+    std::erase(listeners, nullptr);
+    if (now < next_report) continue;
+    const long kb = resident_kb();
+    // From when the windows of the first are full.
+    if (next_report > 100.0 * static_cast<double>(std::min<std::uint64_t>(count, kTogether))) {
+      least = least == 0 ? kb : std::min(least, kb);
+      most = std::max(most, kb);
+    }
+    fmt::print("{:.0f} s: {} notes, {} kB, {:.1f} times as fast as it plays\n", now, all, kb,
+               now / seconds_since(began));
+    std::fflush(stdout);
+    next_report += seconds * static_cast<double>(count) > 1'200 ? 600 : 60;
+  }
+  good = good && (least == 0 || most < least + least / 32 + 16'384);
+  fmt::print("{} notes in {:.0f} s, memory {} to {} kB, {:.1f} times as fast as it plays\n{}\n", notes, heard, least,
+             most, heard / seconds_since(began), good ? "ok" : "FAILED");
   return good ? 0 : 1;
 }
 
@@ -347,11 +422,15 @@ int play(const char* model, double seconds, std::uint64_t seed, bool raw, const 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   if (mode == "latency" && argc == 3) return midinf::latency(argv[2]);
-  if (mode == "play" && (argc == 5 || argc == 6)) {
+  if (mode == "play" && argc >= 5) {
     const bool raw = argc == 6 && std::string(argv[5]) == "raw";
-    return midinf::play(argv[2], std::atof(argv[3]), std::strtoull(argv[4], nullptr, 10), raw,
-                        argc == 6 && !raw ? argv[5] : nullptr);
+    const std::uint64_t count = argc > 5 && !raw ? std::strtoull(argv[5], nullptr, 10) : 1;
+    std::vector<midinf::Prompt> prompts{midinf::begin_piece()};
+    for (int i = 6; i < argc; ++i) prompts.push_back(midinf::prompt_from(argv[i]));
+    if (count > 0)
+      return midinf::play(argv[2], std::atof(argv[3]), std::strtoull(argv[4], nullptr, 10), count, raw, prompts);
   }
-  fmt::print(stderr, "usage: stream_soak latency MODEL | stream_soak play MODEL SECONDS SEED [raw | PROMPT.mid]\n");
+  fmt::print(stderr,
+             "usage: stream_soak latency MODEL | stream_soak play MODEL SECONDS SEED [raw | COUNT [PROMPT.mid …]]\n");
   return 2;
 }
