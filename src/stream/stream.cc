@@ -17,11 +17,11 @@ constexpr double kReadAheadFrom = 0.5;   // seconds that the music must be ahead
 constexpr double kSilentLookAhead = 16;  // through silence the music is followed further, to find its end or its death
 constexpr std::uint32_t kSeedSubstream = 0x5EED;
 
-// Seed number `n` that descends from `seed`.
+// Seed number `n` that descends from `seed`: below 2^53, which JSON and JavaScript hold exactly.
 std::uint64_t descendant(std::uint64_t seed, std::uint32_t n) {
   const auto words =
       philox({n, 0, kSeedSubstream, 0}, {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
-  return std::uint64_t{words[0]} << 32 | words[1];
+  return (std::uint64_t{words[0]} << 32 | words[1]) >> 11;
 }
 
 Ticks10ms music_time(Seconds playing, int speed) {

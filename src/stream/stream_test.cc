@@ -252,6 +252,17 @@ TEST_F(StreamTest, UndoAfterAlongTimeGoesBackToTheChange) {
   EXPECT_GE(heard.front().note.onset, Ticks10ms(500));
 }
 
+TEST_F(StreamTest, SeedsOfItsOwnAreExactAsDoubles) {
+  const auto one = stream();
+  const auto exact = [](std::uint64_t seed) { return seed < std::uint64_t{1} << 53; };
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(one->again());
+    EXPECT_TRUE(exact(one->settings().seed));
+  }
+  one->start_takes(8, Seconds(1));
+  for (const TakeInfo& take : one->takes()) EXPECT_TRUE(exact(take.seed));
+}
+
 TEST_F(StreamTest, AgainFromAnEarlierMomentGoesBackThere) {
   const auto one = stream();
   play(*one, 10);
