@@ -59,7 +59,13 @@ Ticks10ms Stream::playhead_now() const {
   return scheduler_->seeks() < seeks_ || seek_pending_ ? seek_target_ : scheduler_->playhead();
 }
 
+// Nothing after the playhead has been heard, and nothing comes before somebody lets it play on.
+bool Stream::stands() const {
+  return !controls_.playing.load() && (scheduler_ == nullptr || scheduler_->state() == Scheduler::State::kPaused);
+}
+
 Ticks10ms Stream::change_time() const {
+  if (stands()) return std::max(playhead_now(), music_start_);
   const int speed = std::clamp(controls_.speed.load(), LiveControls::kMinSpeed, LiveControls::kMaxSpeed);
   return std::max(playhead_now() + music_time(options_.reaction, speed), music_start_);
 }
