@@ -301,12 +301,10 @@ export class Session {
     if (!(await this.load())) return;
     if (this.#music === undefined && this.#begun === 0) await this.#begin({});
     if (this.playing) this.player.play();
-    keepAwake(this.playing);
   }
 
   pause(): void {
     this.playing = false;
-    keepAwake(false);
     if (this.live.recording === 'along') this.live.stopRecording();
     this.player.pause();
     void this.save();
@@ -489,7 +487,6 @@ export class Session {
     await this.#begin(from);
     if (position !== undefined) await this.#seek(position());
     if (this.playing) this.player.play();
-    keepAwake(this.playing);
   }
 
   async #begin(from: Beginning): Promise<void> {
@@ -699,6 +696,7 @@ export class Session {
 
   #tell(error: unknown, doing: string): void {
     const { what, advice } = describeFailure(error, doing);
+    keepAwake(this.playing);
     this.tell(what, advice);
   }
 
