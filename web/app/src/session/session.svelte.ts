@@ -6,6 +6,7 @@ import type { FontProgress } from '../audio/font.ts';
 import { DEFAULT_STRIP, Player, type Strip } from '../audio/player.ts';
 import { Exporter, type Rendered } from '../export/exporter.svelte.ts';
 import { plan, type Stretch } from '../export/plan.ts';
+import { bytesOf, LONGEST_SECONDS } from '../export/wav.ts';
 import { Live } from '../live/live.svelte.ts';
 import { fromZero, type PlayedNote } from '../live/recorder.ts';
 import { writeLink, type Shared } from '../share/link.ts';
@@ -590,6 +591,10 @@ export class Session {
       transpose: this.transpose,
       volumeOf: (instrument) => this.player.volumeOf(instrument),
     });
+    if ((stretch.to - stretch.from) / this.speed > LONGEST_SECONDS) {
+      this.tell('A sound file cannot be larger than 4 GB.', 'Pick a stretch that plays for 4 hours and 20 minutes at most, or save the MIDI file.');
+      return undefined;
+    }
     if (tracks.length === 0) {
       this.tell('Nothing is heard there.', 'Pick a stretch with notes, and instruments that are not muted.');
       return undefined;
@@ -605,6 +610,12 @@ export class Session {
   /** A link to a stretch, with the settings; `from`: where in it that begins which fits. */
   shareLink({ from, to }: Stretch): Promise<{ link: string; from: number }> {
     return writeLink(location.href, this.player.notes.within(from, to), { ...$state.snapshot(this.choices), speed: this.speed, transpose: this.transpose });
+  }
+
+  /** What exportAudio() makes of it at most, in bytes. */
+  audioBytes({ from, to }: Stretch, stems: boolean): number {
+    const heard = this.order.filter((instrument) => this.player.volumeOf(instrument) > 0).length;
+    return bytesOf((to - from) / this.speed) * (stems ? 1 + heard : 1);
   }
 
   /** What files of this music are called, without their ending. */
