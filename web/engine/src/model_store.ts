@@ -13,6 +13,8 @@ export class StoreError extends Error {
 
 type Report = (progress: LoadProgress) => void;
 const FOLDER = 'midinfinite-models';
+/** What a page that is closed, or breaks, loses of a download at most, in bytes. */
+const KEEP_EVERY = 4e6;
 
 const hex = (bytes: ArrayBuffer) => Array.from(new Uint8Array(bytes), (b) => b.toString(16).padStart(2, '0')).join('');
 
@@ -47,21 +49,23 @@ interface SyncFile {
   close(): void;
 }
 
-async function write(kept: FileSystemDirectoryHandle, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+// From the place `at` on; what was there stays before it, and goes behind it.
+async function write(kept: FileSystemDirectoryHandle, name: string, bytes: Uint8Array<ArrayBuffer>, at = 0): Promise<boolean> {
   try {
     const file = await kept.getFileHandle(name, { create: true });
     if (!('createSyncAccessHandle' in file)) {
-      const writer = await file.createWritable();
-      await writer.write(bytes).catch((error: unknown) => writer.abort().then(() => Promise.reject(error)));
+      const writer = await file.createWritable({ keepExistingData: true });
+      await writer.truncate(at);
+      await writer.write({ type: 'write', position: at, data: bytes }).catch((error: unknown) => writer.abort().then(() => Promise.reject(error)));
       await writer.close();
       return true;
     }
     const access = await (file.createSyncAccessHandle as () => Promise<SyncFile>)();
     try {
-      access.truncate(0);
-      access.write(bytes, { at: 0 });
+      access.truncate(at);
+      access.write(bytes, { at });
       // Full storage is no error: a part is written, and Chromium's count of it is wrong.
-      if (access.getSize() !== bytes.length) throw new StoreError('i/o', 'there is no room');
+      if (access.getSize() !== at + bytes.length) throw new StoreError('i/o', 'there is no room');
       access.flush();
     } finally {
       access.close();
@@ -84,12 +88,18 @@ async function download(
   const part = kept ? await read(kept, partName) : null;
   let done = part && part.length < bytes.length ? part.length : 0;
   if (part && done > 0) bytes.set(part);
-  const keepPart = () => (kept && done > 0 && done < bytes.length ? write(kept, partName, bytes.subarray(0, done)) : undefined);
+  let stored = done;
+  let room = kept !== null;
+  const keepPart = async () => {
+    if (!kept || !room || done === stored || done === bytes.length) return;
+    room = await write(kept, partName, bytes.subarray(stored, done), stored);
+    stored = done;
+  };
   try {
     const response = await fetch(source.url, { signal, headers: done > 0 ? { Range: `bytes=${done}-` } : {} });
     if (!response.ok || !response.body)
       throw new StoreError('not found', `the model could not be downloaded (${response.status}): try again later`);
-    if (response.status !== 206) done = 0;
+    if (response.status !== 206) done = stored = 0;
     const reader = response.body.getReader();
     for (;;) {
       const { done: end, value } = await reader.read();
@@ -101,6 +111,7 @@ async function download(
       bytes.set(value, done);
       done += value.length;
       report({ phase: 'download', done, total: bytes.length });
+      if (done - stored >= KEEP_EVERY) await keepPart();
     }
   } catch (error) {
     if (error instanceof StoreError) throw error;
