@@ -121,9 +121,12 @@ export class Session {
 
   constructor() {
     this.player.setMasterVolume(this.volume);
-    this.player.onAdvance = (frontier) => {
-      if (this.#moving === 0) this.#music?.advance(frontier);
+    this.player.onTick = () => this.#tellPlace();
+    this.player.onSoundsLost = () => {
+      this.soundsReady = false;
+      void this.#loadSounds();
     };
+    this.player.mayBegin = () => this.#moving === 0 && !this.#sending;
     setInterval(() => this.#poll(), POLL_MS);
     setInterval(() => this.playing && void this.save(), SAVE_EVERY_MS);
     document.addEventListener('visibilitychange', () => document.hidden && void this.save());
@@ -380,6 +383,7 @@ export class Session {
   setSpeed(speed: number): void {
     this.speed = speed;
     this.player.setSpeed(speed);
+    this.#music?.setSpeed(speed);
   }
 
   setTranspose(semitones: number): void {
@@ -519,6 +523,7 @@ export class Session {
 
   async #listen(music: Stream, start?: number): Promise<void> {
     this.#music = music;
+    music.setSpeed(this.speed);
     const deaf = music.onError((error) => void this.#broke(error));
     await new Promise<void>((first) => {
       const off = music.onUpdate((update) => {
@@ -586,15 +591,15 @@ export class Session {
 
   /** A stretch as it is heard, as a WAV file, or as one for each instrument in a .zip. */
   async exportAudio(stretch: Stretch, stems: boolean): Promise<Rendered | undefined> {
+    if ((stretch.to - stretch.from) / this.speed > LONGEST_SECONDS) {
+      this.tell('A sound file cannot be larger than 4 GB.', 'Pick a stretch that plays for 4 hours and 20 minutes at most, or save the MIDI file.');
+      return undefined;
+    }
     const tracks = plan(this.player.notes.notes(), stretch, {
       speed: this.speed,
       transpose: this.transpose,
       volumeOf: (instrument) => this.player.volumeOf(instrument),
     });
-    if ((stretch.to - stretch.from) / this.speed > LONGEST_SECONDS) {
-      this.tell('A sound file cannot be larger than 4 GB.', 'Pick a stretch that plays for 4 hours and 20 minutes at most, or save the MIDI file.');
-      return undefined;
-    }
     if (tracks.length === 0) {
       this.tell('Nothing is heard there.', 'Pick a stretch with notes, and instruments that are not muted.');
       return undefined;
@@ -607,15 +612,15 @@ export class Session {
     }
   }
 
-  /** A link to a stretch, with the settings; `from`: where in it that begins which fits. */
-  shareLink({ from, to }: Stretch): Promise<{ link: string; from: number }> {
-    return writeLink(location.href, this.player.notes.within(from, to), { ...$state.snapshot(this.choices), speed: this.speed, transpose: this.transpose });
-  }
-
   /** What exportAudio() makes of it at most, in bytes. */
   audioBytes({ from, to }: Stretch, stems: boolean): number {
     const heard = this.order.filter((instrument) => this.player.volumeOf(instrument) > 0).length;
     return bytesOf((to - from) / this.speed) * (stems ? 1 + heard : 1);
+  }
+
+  /** A link to a stretch, with the settings; `from`: where in it that begins which fits. */
+  shareLink({ from, to }: Stretch): Promise<{ link: string; from: number }> {
+    return writeLink(location.href, this.player.notes.within(from, to), { ...$state.snapshot(this.choices), speed: this.speed, transpose: this.transpose });
   }
 
   /** What files of this music are called, without their ending. */
@@ -638,6 +643,7 @@ export class Session {
       while (this.#unsent !== undefined && this.#music !== undefined) {
         const { settings, amend } = this.#unsent;
         this.#unsent = undefined;
+        this.#tellPlace();
         // The choices are proxies of Svelte's, which cannot cross to a worker.
         await this.#music.change($state.snapshot(settings), amend);
       }
@@ -654,8 +660,16 @@ export class Session {
     Object.assign(this.choices, { seed, ensemble, temperature, topP, density, frequencyPenalty, polyphony, pace, scale });
   }
 
+  /** Where what is chosen next acts. */
+  #tellPlace(): void {
+    if (this.#moving > 0) return;
+    if (this.player.stands) this.#music?.stand(this.player.frontier);
+    else this.#music?.advance(this.player.frontier);
+  }
+
   /** Does what may put the engine's playhead elsewhere, and takes the player there. */
   async #move(act: () => Promise<void>, to?: number): Promise<void> {
+    this.#tellPlace();
     ++this.#moving;
     try {
       await act();
@@ -682,6 +696,7 @@ export class Session {
   }
 
   #poll(): void {
+    keepAwake(this.playing);
     this.position = this.player.heard;
     this.waiting = this.player.waiting;
     this.underruns = this.player.underruns;
@@ -707,7 +722,6 @@ export class Session {
 
   #tell(error: unknown, doing: string): void {
     const { what, advice } = describeFailure(error, doing);
-    keepAwake(this.playing);
     this.tell(what, advice);
   }
 
