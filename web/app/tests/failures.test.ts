@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { dist, launch, meter, open, openIn, PlainHost, SECONDS, untilHeard } from './browser.ts';
+import { dist, launch, meter, open, openIn, peak, PlainHost, SECONDS, untilHeard } from './browser.ts';
 
 const MODEL = 'models/mini-q8_0.gguf';
 let browser: Browser;
@@ -45,6 +45,28 @@ test('no WebAssembly: the page says so before anything is fetched', async () => 
   const { page } = await openIn(context, host.address);
   await expect.poll(() => card(page).innerText()).toMatch(/WebAssembly is off .*\n.*another browser/s);
   expect(host.requests).not.toContain(MODEL);
+}, 60 * SECONDS);
+
+test('a synthesizer that breaks: another one plays on', async () => {
+  const context = await browser.newContext();
+  await context.addInitScript(() => {
+    window.AudioWorkletNode = class extends AudioWorkletNode {
+      constructor(...all: ConstructorParameters<typeof AudioWorkletNode>) {
+        super(...all);
+        Object.assign(window, { synth: this });
+      }
+    };
+  });
+  const { page } = await openIn(context, host.address);
+  await page.locator('.start').click();
+  await untilHeard(page);
+  await page.evaluate(() => {
+    const { synth } = window as unknown as { synth: AudioWorkletNode };
+    synth.disconnect();
+    synth.dispatchEvent(new Event('processorerror'));
+  });
+  await expect.poll(() => peak(page), { interval: 20 }).toBeLessThan(0.001);
+  await untilHeard(page, 20 * SECONDS);
 }, 60 * SECONDS);
 
 test('WebAssembly without SIMD, and no AudioWorklet: each is told before the model is fetched', async () => {
