@@ -60,11 +60,11 @@ export class Synth implements Sink {
   async #load(font: ArrayBuffer): Promise<void> {
     const answer = await new Promise<FromSynth>((answered) => {
       this.#node.port.onmessage = ({ data }: MessageEvent<FromSynth>) => answered(data);
-      this.#node.onprocessorerror = () => answered({ error: 'the synthesizer stopped' });
+      this.#node.addEventListener('processorerror', () => answered({ error: 'the synthesizer stopped' }));
       this.#node.port.postMessage({ font } satisfies ToSynth, [font]);
     });
     if ('error' in answer) throw new Error(answer.error);
-    this.#node.onprocessorerror = () => this.onEnd();
+    this.#node.addEventListener('processorerror', () => this.onEnd());
   }
 
   noteOn(channel: number, key: number, velocity: number, time?: number): void {
