@@ -180,6 +180,24 @@ test('no room to keep the model: it plays from memory, and says so', async () =>
   await expect.poll(() => page.locator('.card').innerText()).toContain('59 MB of model');
 }, 90 * SECONDS);
 
+test('no room for model, sounds and session: it plays, and says once that the next visit fetches it again', async () => {
+  const { page } = await open(browser, host.address, { serviceWorkers: 'block' });
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Storage.overrideQuotaForOrigin', { origin: new URL(host.address).origin, quotaSize: 1 });
+  await page.locator('.start').click();
+  await expect.poll(() => notice(page).innerText(), { timeout: 30 * SECONDS }).toMatch(/no room to keep it/);
+  await untilHeard(page);
+  await page.keyboard.press('Space'); // saves
+  await page.waitForTimeout(1 * SECONDS);
+  expect(await card(page).count()).toBe(0);
+  await page.keyboard.press('Space');
+  await untilHeard(page);
+  const kept = await page.evaluate(async () => (await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).length))).reduce((sum, count) => sum + count, 0));
+  expect(kept).toBe(0);
+  await page.reload();
+  expect(await page.getByText('Continue').count()).toBe(0);
+}, 60 * SECONDS);
+
 test('no private file system and no other storage, as in some private windows: it plays', async () => {
   const { page } = await open(browser, host.address, { serviceWorkers: 'block' });
   await before(page, /assets\/worker-.*\.js/, `navigator.storage.getDirectory = () => Promise.reject(new DOMException('no', 'SecurityError'))`);
