@@ -49,13 +49,12 @@ interface SyncFile {
   close(): void;
 }
 
-// From the place `at` on; what was there stays before it, and goes behind it.
+// From the place `at` on, which is the end of what is there.
 async function write(kept: FileSystemDirectoryHandle, name: string, bytes: Uint8Array<ArrayBuffer>, at = 0): Promise<boolean> {
   try {
     const file = await kept.getFileHandle(name, { create: true });
     if (!('createSyncAccessHandle' in file)) {
-      const writer = await file.createWritable({ keepExistingData: true });
-      await writer.truncate(at);
+      const writer = await file.createWritable({ keepExistingData: at > 0 });
       await writer.write({ type: 'write', position: at, data: bytes }).catch((error: unknown) => writer.abort().then(() => Promise.reject(error)));
       await writer.close();
       return true;
@@ -72,7 +71,8 @@ async function write(kept: FileSystemDirectoryHandle, name: string, bytes: Uint8
     }
     return true;
   } catch {
-    await kept.removeEntry(name).catch(() => undefined); // out of quota: not even a part stays
+    // Out of quota: not even a part stays, nor what Chromium was copying it to.
+    for (const left of [name, `${name}.crswap`]) await kept.removeEntry(left).catch(() => undefined);
     return false;
   }
 }
@@ -89,29 +89,37 @@ async function download(
   let done = part && part.length < bytes.length ? part.length : 0;
   if (part && done > 0) bytes.set(part);
   let stored = done;
+  let asked = done;
   let room = kept !== null;
-  const keepPart = async () => {
-    if (!kept || !room || done === stored || done === bytes.length) return;
-    room = await write(kept, partName, bytes.subarray(stored, done), stored);
-    stored = done;
+  let keeping = Promise.resolve();
+  // Beside the download: what the connection holds while nobody reads is lost when it breaks.
+  const keepPart = () => {
+    asked = done;
+    return (keeping = keeping.then(async () => {
+      const end = done;
+      if (!kept || !room || end === stored || end === bytes.length) return;
+      room = await write(kept, partName, bytes.subarray(stored, end), stored);
+      stored = end;
+    }));
   };
   try {
     const response = await fetch(source.url, { signal, headers: done > 0 ? { Range: `bytes=${done}-` } : {} });
     if (!response.ok || !response.body)
       throw new StoreError('not found', `the model could not be downloaded (${response.status}): try again later`);
-    if (response.status !== 206) done = stored = 0;
+    if (response.status !== 206) done = stored = asked = 0;
     const reader = response.body.getReader();
     for (;;) {
       const { done: end, value } = await reader.read();
       if (end) break;
       if (done + value.length > bytes.length) {
+        await keeping;
         await kept?.removeEntry(partName).catch(() => undefined);
         throw new StoreError('corrupt', 'the download is longer than the model: reload the page');
       }
       bytes.set(value, done);
       done += value.length;
       report({ phase: 'download', done, total: bytes.length });
-      if (done - stored >= KEEP_EVERY) await keepPart();
+      if (done - asked >= KEEP_EVERY) void keepPart();
     }
   } catch (error) {
     if (error instanceof StoreError) throw error;
@@ -123,6 +131,7 @@ async function download(
     await keepPart();
     throw new StoreError('i/o', 'the download ended early: try again, it goes on where it stopped');
   }
+  await keeping;
   await kept?.removeEntry(partName).catch(() => undefined);
   return bytes;
 }

@@ -238,7 +238,7 @@ describe('a stream', () => {
       const told: { from: number; count: number }[] = [];
       stream.onUpdate(({ from, notes }) => told.push({ from, count: notes.length }));
       const followed = follow(stream);
-      const notes = stream.notes();
+      const notes = stream.notes()[Symbol.asyncIterator]();
       const next = async (count: number) => {
         const got = [];
         while (got.length < count) got.push((await notes.next()).value as Note);
