@@ -303,7 +303,7 @@ typedef struct midinf_stream midinf_stream;
 typedef struct midinf_stream_params {
   size_t struct_size;              /**< sizeof this struct */
   double look_ahead_seconds;       /**< 0.1..60: how far the music is generated beyond the playhead (4) */
-  double reaction_seconds;         /**< 0..10: a change is heard so long after the playhead (0.25) */
+  double reaction_seconds;         /**< 0..10: a change is heard so long after the playhead, as it plays (0.25) */
   int32_t velocity;                /**< 1..127: every note so hard; 0: a player's accents (0) */
   const midinf_settings* settings; /**< NULL: the defaults */
   const midinf_note* prompt;       /**< to go on from; may be none */
@@ -407,7 +407,7 @@ MIDINF_API midinf_status midinf_stream_drop_takes(midinf_stream* stream);
 
 /* What acts on music already generated and rewinds nothing. A value beyond its range counts as the nearest within. */
 
-/** False pauses: nothing sounds and the playhead stands. [any] */
+/** False pauses: nothing sounds, the playhead stands, and changes act right there. [any] */
 MIDINF_API void midinf_stream_set_playing(midinf_stream* stream, bool playing);
 /** 0.25..4 times as fast as written (1). [any] */
 MIDINF_API void midinf_stream_set_speed(midinf_stream* stream, double speed);

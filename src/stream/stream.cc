@@ -17,11 +17,11 @@ constexpr double kReadAheadFrom = 0.5;   // seconds that the music must be ahead
 constexpr double kSilentLookAhead = 16;  // through silence the music is followed further, to find its end or its death
 constexpr std::uint32_t kSeedSubstream = 0x5EED;
 
-// Seed number `n` that descends from `seed`.
+// Seed number `n` that descends from `seed`: below 2^53, which JSON and JavaScript hold exactly.
 std::uint64_t descendant(std::uint64_t seed, std::uint32_t n) {
   const auto words =
       philox({n, 0, kSeedSubstream, 0}, {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
-  return std::uint64_t{words[0]} << 32 | words[1];
+  return (std::uint64_t{words[0]} << 32 | words[1]) >> 11;
 }
 
 Ticks10ms music_time(Seconds playing, int speed) {
@@ -59,7 +59,13 @@ Ticks10ms Stream::playhead_now() const {
   return scheduler_->seeks() < seeks_ || seek_pending_ ? seek_target_ : scheduler_->playhead();
 }
 
+// Nothing after the playhead has been heard, and nothing comes before somebody lets it play on.
+bool Stream::stands() const {
+  return !controls_.playing.load() && (scheduler_ == nullptr || scheduler_->state() == Scheduler::State::kPaused);
+}
+
 Ticks10ms Stream::change_time() const {
+  if (stands()) return std::max(playhead_now(), music_start_);
   const int speed = std::clamp(controls_.speed.load(), LiveControls::kMinSpeed, LiveControls::kMaxSpeed);
   return std::max(playhead_now() + music_time(options_.reaction, speed), music_start_);
 }

@@ -31,8 +31,10 @@ class SaveReader;
 class SaveWriter;
 
 struct StreamOptions {
-  Seconds look_ahead{4};   ///< how far the music is generated beyond the playhead, in time as it plays
-  Seconds reaction{0.25};  ///< a change is heard so long after the playhead: the time to generate what comes then
+  Seconds look_ahead{4};  ///< how far the music is generated beyond the playhead, in time as it plays
+  /// A change is heard so long after the playhead, as it plays: the time to generate what comes then. While the music
+  /// is paused it acts at the playhead itself.
+  Seconds reaction{0.25};
   VelocityStyle velocity;
 };
 
@@ -180,6 +182,7 @@ class Stream {
 
   // All of these with the mutex held.
   [[nodiscard]] Ticks10ms playhead_now() const;
+  [[nodiscard]] bool stands() const;
   [[nodiscard]] Ticks10ms change_time() const;
   [[nodiscard]] Place place_of(Ticks10ms time) const;  // where what is changed from then on begins
   [[nodiscard]] double ahead(Ticks10ms t) const;

@@ -155,6 +155,74 @@ TEST_F(StreamTest, AChangeIsObeyedWithinItsReactionTime) {
   }
 }
 
+TEST_F(StreamTest, AChangeIsHeardAsSoonAtEverySpeed) {
+  for (const int speed : {250, 1000, 4000}) {
+    const auto one = stream();
+    one->controls().speed = speed;
+    play(*one, 10);
+    run(*one);
+    const auto before = one->notes();
+    Settings changed = settings();
+    changed.ensemble = {40};
+    ASSERT_TRUE(one->change(changed));
+    run(*one);
+    const Ticks10ms from = one->playhead() + Ticks10ms(25 * speed / 1000);
+    const auto kept = [&](const StreamNote& note) { return note.note.onset < from; };
+    const auto after = one->notes();
+    EXPECT_EQ(std::count_if(after.begin(), after.end(), kept), std::count_if(before.begin(), before.end(), kept));
+    for (const StreamNote& note : after)
+      if (!kept(note)) {
+        ASSERT_EQ(note.note.instrument, 40) << speed;
+      }
+  }
+}
+
+TEST_F(StreamTest, WhilePausedAChangeActsAtThePlayhead) {
+  const auto one = stream();
+  play(*one, 10);
+  const auto before = one->notes();
+  one->controls().playing = false;
+  Settings changed = settings();
+  changed.ensemble = {40};
+  ASSERT_TRUE(one->change(changed));
+  run(*one);
+  for (const StreamNote& note : one->notes())
+    if (note.note.onset >= one->playhead()) {
+      EXPECT_EQ(note.note.instrument, 40);
+    }
+  ASSERT_TRUE(one->undo());
+  EXPECT_EQ(one->notes(), before);
+  ASSERT_TRUE(one->redo());
+  one->controls().playing = true;
+  for (const StreamNote& note : play(*one, 2)) EXPECT_EQ(note.note.instrument, 40);
+}
+
+TEST_F(StreamTest, WhileItsSchedulerIsPausedAChangeActsAtThePlayhead) {
+  const auto one = stream();
+  NoteQueue queue(1024);
+  Scheduler scheduler({.sample_rate = 8'000}, queue, one->controls());
+  one->attach(queue, scheduler);
+  std::vector<MidiMessage> messages(256);
+  const auto struck = [&](Ticks10ms until) {
+    std::vector<int> instruments;
+    while (scheduler.playhead() < until) {
+      run(*one);
+      const std::size_t count = scheduler.process(80, messages);
+      for (std::size_t i = 0; i < count; ++i)
+        if ((messages[i].bytes[0] & 0xF0) == 0x90) instruments.push_back(messages[i].instrument);
+    }
+    return instruments;
+  };
+  struck(Ticks10ms(500));
+  one->controls().playing = false;
+  scheduler.process(80, messages);
+  Settings changed = settings();
+  changed.ensemble = {40};
+  ASSERT_TRUE(one->change(changed));
+  one->controls().playing = true;
+  EXPECT_THAT(struck(Ticks10ms(700)), testing::AllOf(testing::SizeIs(testing::Gt(5U)), testing::Each(40)));
+}
+
 TEST_F(StreamTest, RefusesSettingsThatMakeNoSenseAndChangesNothing) {
   const auto one = stream();
   play(*one, 3);
@@ -250,6 +318,17 @@ TEST_F(StreamTest, UndoAfterAlongTimeGoesBackToTheChange) {
   const auto heard = play(*one, 3);
   ASSERT_FALSE(heard.empty());
   EXPECT_GE(heard.front().note.onset, Ticks10ms(500));
+}
+
+TEST_F(StreamTest, SeedsOfItsOwnAreExactAsDoubles) {
+  const auto one = stream();
+  const auto exact = [](std::uint64_t seed) { return seed < std::uint64_t{1} << 53; };
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(one->again());
+    EXPECT_TRUE(exact(one->settings().seed));
+  }
+  one->start_takes(8, Seconds(1));
+  for (const TakeInfo& take : one->takes()) EXPECT_TRUE(exact(take.seed));
 }
 
 TEST_F(StreamTest, AgainFromAnEarlierMomentGoesBackThere) {

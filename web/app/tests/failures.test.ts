@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { dist, launch, meter, open, openIn, PlainHost, SECONDS, untilHeard } from './browser.ts';
+import { dist, launch, meter, open, openIn, peak, PlainHost, SECONDS, untilHeard } from './browser.ts';
 
 const MODEL = 'models/mini-q8_0.gguf';
 let browser: Browser;
@@ -45,6 +45,28 @@ test('no WebAssembly: the page says so before anything is fetched', async () => 
   const { page } = await openIn(context, host.address);
   await expect.poll(() => card(page).innerText()).toMatch(/WebAssembly is off .*\n.*another browser/s);
   expect(host.requests).not.toContain(MODEL);
+}, 60 * SECONDS);
+
+test('a synthesizer that breaks: another one plays on', async () => {
+  const context = await browser.newContext();
+  await context.addInitScript(() => {
+    window.AudioWorkletNode = class extends AudioWorkletNode {
+      constructor(...all: ConstructorParameters<typeof AudioWorkletNode>) {
+        super(...all);
+        Object.assign(window, { synth: this });
+      }
+    };
+  });
+  const { page } = await openIn(context, host.address);
+  await page.locator('.start').click();
+  await untilHeard(page);
+  await page.evaluate(() => {
+    const { synth } = window as unknown as { synth: AudioWorkletNode };
+    synth.disconnect();
+    synth.dispatchEvent(new Event('processorerror'));
+  });
+  await expect.poll(() => peak(page), { interval: 20 }).toBeLessThan(0.001);
+  await untilHeard(page, 20 * SECONDS);
 }, 60 * SECONDS);
 
 test('WebAssembly without SIMD, and no AudioWorklet: each is told before the model is fetched', async () => {
@@ -157,6 +179,24 @@ test('no room to keep the model: it plays from memory, and says so', async () =>
   await page.waitForTimeout(1 * SECONDS);
   await expect.poll(() => page.locator('.card').innerText()).toContain('59 MB of model');
 }, 90 * SECONDS);
+
+test('no room for model, sounds and session: it plays, and says once that the next visit fetches it again', async () => {
+  const { page } = await open(browser, host.address, { serviceWorkers: 'block' });
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Storage.overrideQuotaForOrigin', { origin: new URL(host.address).origin, quotaSize: 1 });
+  await page.locator('.start').click();
+  await expect.poll(() => notice(page).innerText(), { timeout: 30 * SECONDS }).toMatch(/no room to keep it/);
+  await untilHeard(page);
+  await page.keyboard.press('Space'); // saves
+  await page.waitForTimeout(1 * SECONDS);
+  expect(await card(page).count()).toBe(0);
+  await page.keyboard.press('Space');
+  await untilHeard(page);
+  const kept = await page.evaluate(async () => (await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).length))).reduce((sum, count) => sum + count, 0));
+  expect(kept).toBe(0);
+  await page.reload();
+  expect(await page.getByText('Continue').count()).toBe(0);
+}, 60 * SECONDS);
 
 test('no private file system and no other storage, as in some private windows: it plays', async () => {
   const { page } = await open(browser, host.address, { serviceWorkers: 'block' });

@@ -89,6 +89,32 @@ test('the music goes to the port in time, ends with a pause, and comes back afte
   expect(complaints).toEqual([]);
 }, 180 * SECONDS);
 
+test('what comes back from the port that gets the music is not played, unless the listener wants it', async () => {
+  const { page } = await open(browser, host.address);
+  await page.addInitScript(midiPorts);
+  await page.reload();
+  const midi = <T>(act: (midi: MidiTest) => T) => page.evaluate(`(${act})(window.midi)`) as Promise<T>;
+  const down = page.locator('.piano .down');
+  await page.getByRole('tab', { name: 'MIDI' }).click();
+  await page.getByRole('button', { name: 'Connect MIDI' }).click();
+  await page.getByRole('button', { name: 'Open the keyboard' }).click();
+  await page.getByRole('combobox', { name: 'Port' }).selectOption({ label: 'Test DAW' });
+  await midi((m) => m.comeBack(0x90, 60, 100));
+  await midi((m) => m.play(0x90, 62, 100));
+  await expect.poll(() => down.count()).toBe(1);
+  // The page is left: the key of the MIDI keyboard is still down.
+  await page.evaluate(() => dispatchEvent(new Event('blur')));
+  expect(await down.count()).toBe(1);
+  await midi((m) => m.play(0x80, 62, 0));
+  await expect.poll(() => down.count()).toBe(0);
+
+  await page.getByRole('checkbox', { name: 'Test DAW' }).check();
+  await midi((m) => m.comeBack(0x90, 60, 100));
+  await expect.poll(() => down.count()).toBe(1);
+  await page.getByRole('checkbox', { name: 'Test DAW' }).uncheck();
+  await expect.poll(() => down.count()).toBe(0);
+}, 60 * SECONDS);
+
 test('a browser without Web MIDI offers the file', async () => {
   const { page } = await open(browser, host.address);
   await page.addInitScript(() => delete (Navigator.prototype as { requestMIDIAccess?: unknown }).requestMIDIAccess);

@@ -36,9 +36,10 @@ export function midiPorts(): void {
     clear(): void {}
   }
   const keys = new Input('input', 'in', 'Test keys');
+  const loop = new Input('input', 'loop', 'Test DAW');
   const daw = new Output('output', 'out', 'Test DAW');
   const access = Object.assign(new EventTarget(), {
-    inputs: new Map([[keys.id, keys]]),
+    inputs: new Map([keys, loop].map((input) => [input.id, input])),
     outputs: new Map([[daw.id, daw]]),
     sysexEnabled: false,
     onstatechange: null as ((event: unknown) => void) | null,
@@ -50,6 +51,7 @@ export function midiPorts(): void {
       sent,
       asked: () => asked,
       play: (...data: number[]) => keys.onmidimessage?.({ data: Uint8Array.from(data), timeStamp: performance.now() }),
+      comeBack: (...data: number[]) => loop.onmidimessage?.({ data: Uint8Array.from(data), timeStamp: performance.now() }),
       unplug: () => {
         daw.state = 'disconnected';
         access.onstatechange?.({ port: daw });
@@ -66,6 +68,8 @@ export interface MidiTest {
   sent: Sent[];
   asked(): number;
   play(...data: number[]): void;
+  /** From the other end of the port that gets the music. */
+  comeBack(...data: number[]): void;
   unplug(): void;
   plug(): void;
 }

@@ -1,10 +1,13 @@
 // What a listener does to the music, in the built app in Chromium: other music, undo and redo, takes, settings, the mixer.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { launch, peak, type PlainHost, SECONDS, untilHeard } from './browser.ts';
+import { dist, launch, peak, type PlainHost, SECONDS, untilHeard } from './browser.ts';
 import { forgetRecord, music, openListening, recorded, serve, type WrittenNote } from './listen.ts';
 
 const PIANO = 0;
+const DRUMS = 128;
 const C_MAJOR = [0, 2, 4, 5, 7, 9, 11];
 let browser: Browser;
 let host: PlainHost;
@@ -122,6 +125,63 @@ test('another ensemble, another key and another speed are heard', async () => {
   expect(moved).toBeGreaterThanOrEqual(1);
   expect(moved).toBeLessThanOrEqual(3);
 }, 120 * SECONDS);
+
+const choose = async (preset: string) => {
+  await button('Choose…').click();
+  await page.getByRole('dialog').getByRole('button', { name: preset, exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Done' }).click();
+};
+const takeDrumsOut = () => page.getByTitle('Take Drum kit out').click();
+const drumsSince = async (audio: number) => (await recorded(page)).struck.filter((note) => note.program === DRUMS && note.audio > audio).length;
+
+test('a change is heard within half a second at every speed', async () => {
+  for (const [exponent, seconds] of [[-2, 4], [0, 3], [2, 3]] as const) {
+    await choose('Jazz trio');
+    await page.getByLabel('Speed').fill(String(exponent));
+    await wait(seconds);
+    expect(await drumsSince(0)).toBeGreaterThan(0);
+    await takeDrumsOut();
+    const { clicks } = await recorded(page);
+    await wait(2);
+    expect(await drumsSince(clicks.at(-1)!.audio + 0.5), `at speed ${2 ** exponent}`).toBe(0);
+    await forgetRecord(page);
+  }
+}, 60 * SECONDS);
+
+test('a change while the music is paused: nothing of what was comes after it', async () => {
+  for (let round = 0; round < 2; ++round) {
+    await choose('Jazz trio');
+    await wait(3);
+    await page.keyboard.press('Space');
+    await takeDrumsOut();
+    await wait(0.5);
+    await forgetRecord(page);
+    await page.keyboard.press('Space');
+    await expect.poll(async () => (await recorded(page)).struck.length, { timeout: 10 * SECONDS }).toBeGreaterThan(5);
+    expect(await drumsSince(0)).toBe(0);
+  }
+}, 60 * SECONDS);
+
+test('a change while the music waits: nothing of what was comes after it', async () => {
+  const held: (() => void)[] = [];
+  const { instead } = host;
+  host.instead = (path, request, response) => {
+    instead(path, request, response);
+    if (!path.startsWith('fonts/')) return false;
+    held.push(() => void response.end(readFileSync(join(dist, path))));
+    return true;
+  };
+  await page.context().close();
+  ({ page, complaints } = await openListening(browser, host.address));
+  await page.getByRole('button', { name: 'Jazz trio' }).click();
+  await page.locator('.start').click();
+  await expect.poll(async () => (await music(page)).some(({ instrument, onset }) => instrument === DRUMS && onset < 0.25), { timeout: 30 * SECONDS }).toBe(true);
+  await takeDrumsOut();
+  host.instead = instead;
+  for (const answer of held) answer();
+  await expect.poll(async () => (await recorded(page)).struck.length, { timeout: 20 * SECONDS }).toBeGreaterThan(5);
+  expect(await drumsSince(0)).toBe(0);
+}, 60 * SECONDS);
 
 test('volume, mute and solo are heard', async () => {
   const loudest = async (seconds: number) => {

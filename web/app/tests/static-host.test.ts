@@ -3,6 +3,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { dist, kept, launch, meter, open, openIn, peak, PlainHost, SECONDS, untilHeard } from './browser.ts';
@@ -42,6 +43,17 @@ test('one visit: it plays without threads; the next has them; and without the ho
   expect(complaints).toEqual([]);
   await host.start();
 }, 120 * SECONDS);
+
+test('the page weighs at most 300 KB gzipped, without font, model and WebAssembly', async () => {
+  const { page } = await open(browser, host.address, { serviceWorkers: 'block' });
+  await page.locator('.start').click();
+  await untilHeard(page);
+  const weighed = [...new Set(host.requests)].filter((path) => !/\.(sf3|gguf|wasm)$/.test(path)).map((path) => ({ path, bytes: gzipSync(readFileSync(join(dist, path))).length }));
+  const sum = weighed.reduce((sum, { bytes }) => sum + bytes, 0);
+  console.log('bytes, gzipped:', sum);
+  expect(weighed.length).toBeGreaterThan(5);
+  expect(sum).toBeLessThan(300_000);
+}, 60 * SECONDS);
 
 test('a new version waits while music plays, comes with the next reload, and leaves nothing of the old one behind', async () => {
   const next = mkdtempSync(join(tmpdir(), 'midinfinite-next-'));

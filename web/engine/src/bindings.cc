@@ -210,6 +210,8 @@ class Stream {
       return reached;
     });
   }
+  void set_playing(bool playing) { stream_.set_playing(playing); }
+  void set_speed(double speed) { stream_.set_speed(speed); }
   [[nodiscard]] val notes_from(double event) const {
     return guarded([&] { return notes_out(stream_.notes(static_cast<std::uint64_t>(event))); });
   }
@@ -308,6 +310,8 @@ EMSCRIPTEN_BINDINGS(midinfinite) {
       .constructor<const Model&, val>()
       .function("step", &Stream::step)
       .function("advance", &Stream::advance)
+      .function("setPlaying", &Stream::set_playing)
+      .function("setSpeed", &Stream::set_speed)
       .function("notesFrom", &Stream::notes_from)
       .function("change", &Stream::change)
       .function("again", &Stream::again)

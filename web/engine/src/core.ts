@@ -11,6 +11,8 @@ export interface CoreModel {
 export interface CoreStream {
   step(): boolean;
   advance(to: number): number;
+  setPlaying(playing: boolean): void;
+  setSpeed(speed: number): void;
   notesFrom(event: number): FlatNotes;
   change(settings: CoreSettings, amend: boolean): void;
   again(from: number): void;

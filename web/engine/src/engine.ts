@@ -119,6 +119,12 @@ class HostedStream implements Stream {
   advance(playhead: number): void {
     this.connection.send({ advance: playhead, stream: this.id });
   }
+  stand(playhead: number): void {
+    this.connection.send({ stand: playhead, stream: this.id });
+  }
+  setSpeed(speed: number): void {
+    this.connection.send({ speed, stream: this.id });
+  }
   async *notes(): AsyncGenerator<Note> {
     let waiting: Note[] = [];
     let known = 0;
@@ -129,6 +135,7 @@ class HostedStream implements Stream {
       start ??= state.start;
       known = state.generatedTo;
       waiting = waiting.filter((note) => note.event < from);
+      last = Math.min(last, from - 1);
       for (const note of notes) if (note.event > last && note.onset >= start) waiting.push(note);
       wake();
     });
@@ -149,7 +156,7 @@ class HostedStream implements Stream {
         const note = waiting.shift()!;
         last = note.event;
         yield note;
-        this.advance(note.onset);
+        if (last === note.event) this.advance(note.onset); // not when the stream went back meanwhile
       }
     } finally {
       off();

@@ -3,13 +3,14 @@
 import { bestBuild, type Core, type CoreModel, type CoreProcessor, type CoreStream, type ProcessorFunctions } from './core.ts';
 import type { FromWorker, Request, SentStreamOptions, Told, ToWorker } from './messages.ts';
 import { modelBytes, StoreError } from './model_store.ts';
-import { countOf, eventAt, firstDifference, sliceFrom } from './notes.ts';
+import { countOf, difference, eventAt, sliceFrom } from './notes.ts';
 import { start } from './start.ts';
 import type { EngineErrorData, ModelInfo, Processor, ProcessorStep, StreamState } from './types.ts';
 
 const SLICE_MS = 12; // computing at a stretch, before messages are looked at
 const REPORT_MS = 100; // the state is told at least so often while music plays
 const SPEED_WINDOW_MS = 3000;
+const TICKS_PER_SECOND = 100; // of the core, which rounds to them
 
 interface Served {
   core: CoreStream;
@@ -20,6 +21,7 @@ interface Served {
   start: number;
   playhead: number; // wanted
   reached: number;
+  stands: number | null; // where the player said so
   lastReport: number;
   stale: boolean; // the state was not told since the last id
   idle: boolean;
@@ -86,6 +88,8 @@ export class Host {
   receive(message: ToWorker): void {
     if ('cancelLoad' in message) return this.loading.abort();
     if ('advance' in message) return this.advance(message.stream, message.advance);
+    if ('stand' in message) return this.stand(message.stream, message.stand);
+    if ('speed' in message) return this.setSpeed(message.stream, message.speed);
     this.answer(message.request).then(
       (result) => this.post({ id: message.id, result: result ?? null }),
       (error: unknown) => this.post({ id: message.id, error: errorData(error) }),
@@ -135,19 +139,20 @@ export class Host {
   // Tells the page what became of the music since it was last told.
   private report(id: number, stream: Served, now: number, always = false): void {
     const current = stream.core.notesFrom(stream.settled);
-    const from = firstDifference(stream.told, current);
-    if (from < 0 && !always && now - stream.lastReport < REPORT_MS) return;
-    const changed = from >= 0 && from < countOf(current);
-    const first = changed ? eventAt(current, from) : afterLast(current, stream.settled);
-    const notes = changed ? sliceFrom(current, from) : new Float64Array();
-    const state = this.stateOf(stream);
-    stream.lastReport = now;
-    stream.stale = false;
+    const changed = difference(stream.told, current);
+    if (!changed && !always && now - stream.lastReport < REPORT_MS) return;
+    const state = this.postUpdate(id, stream, changed ?? { from: afterLast(current, stream.settled), notes: new Float64Array() }, now);
     // What begins well before the playhead stays.
     const keep = settledNotes(current, state.playhead - 1);
     stream.settled = keep > 0 ? eventAt(current, keep - 1) : stream.settled;
     stream.told = keep > 0 ? sliceFrom(current, keep - 1) : current;
-    this.post({ stream: id, from: first, notes, state }, [notes.buffer]);
+  }
+  private postUpdate(id: number, stream: Served, { from, notes }: Omit<Told, 'state'>, now: number): StreamState {
+    const state = this.stateOf(stream);
+    stream.lastReport = now;
+    stream.stale = false;
+    this.post({ stream: id, from, notes, state }, [notes.buffer]);
+    return state;
   }
   private stateOf(stream: Served): StreamState {
     return { ...stream.core.state(), tokensPerSecond: this.idsPerSecond(), start: stream.start };
@@ -206,26 +211,58 @@ export class Host {
     this.wake();
   }
 
-  // After anything that may have changed music before the playhead.
-  private retell(id: number, stream: Served): void {
-    stream.settled = 0;
-    stream.told = new Float64Array();
+  // Does what may change music before the playhead, or move that: the page knows before it gets the answer.
+  private turn(id: number, stream: Served, act: () => void): void {
+    const before = stream.core.notesFrom(0);
+    act();
+    this.unsettle(stream);
+    const changed = difference(before, stream.told) ?? { from: afterLast(stream.told, 0), notes: new Float64Array() };
+    const { playhead } = this.postUpdate(id, stream, changed, performance.now());
+    stream.playhead = stream.reached = playhead;
+    stream.stands = null;
     stream.idle = stream.failed = false;
     stream.thrown.error = null;
-    const notes = stream.core.notesFrom(0);
-    stream.told = notes;
-    const state = this.stateOf(stream);
-    stream.playhead = stream.reached = state.playhead;
-    stream.lastReport = performance.now();
-    stream.stale = false;
-    const copy = notes.slice();
-    this.post({ stream: id, from: 0, notes: copy, state }, [copy.buffer]);
+    this.wake();
+  }
+  private unsettle(stream: Served): void {
+    stream.settled = 0;
+    stream.told = stream.core.notesFrom(0);
+  }
+
+  private setSpeed(id: number, speed: number): void {
+    const stream = this.streams.get(id);
+    if (!stream) return;
+    stream.core.setSpeed(speed);
+    stream.idle = false;
+    this.wake();
+  }
+
+  private stand(id: number, at: number): void {
+    const stream = this.streams.get(id);
+    if (!stream || at === stream.stands) return;
+    stream.stands = at;
+    stream.core.setPlaying(false);
+    // The notes before it have been heard, also those of its own tick.
+    const tick = Math.ceil(at * TICKS_PER_SECOND - 1e-6) / TICKS_PER_SECOND;
+    const to = Math.min(tick, stream.core.state().generatedTo);
+    if (to === stream.reached) return;
+    try {
+      stream.core.seek(to);
+    } catch {
+      return; // so long ago that it is forgotten: a change there says so
+    }
+    stream.playhead = stream.reached = to;
+    this.unsettle(stream);
+    stream.idle = false;
     this.wake();
   }
 
   private advance(id: number, to: number): void {
     const stream = this.streams.get(id);
-    if (!stream || to <= stream.reached) return;
+    if (!stream) return;
+    stream.core.setPlaying(true);
+    stream.stands = null;
+    if (to <= stream.reached) return;
     stream.playhead = to;
     stream.reached = stream.core.advance(to);
     stream.idle = false;
@@ -242,8 +279,8 @@ export class Host {
     const { playhead } = core.state();
     const id = this.nextStream++;
     this.streams.set(id, {
-      core, ...used, told: new Float64Array(), settled: 0, start: playhead, playhead, reached: playhead, lastReport: 0,
-      stale: false, idle: false, failed: false,
+      core, ...used, told: new Float64Array(), settled: 0, start: playhead, playhead, reached: playhead, stands: null,
+      lastReport: 0, stale: false, idle: false, failed: false,
     });
     this.wake();
     return id;
@@ -283,25 +320,20 @@ export class Host {
         return this.tell(request.stream, stream);
       }
       case 'again':
-        stream.core.again(request.from);
-        return this.retell(request.stream, stream);
+        return this.turn(request.stream, stream, () => stream.core.again(request.from));
       case 'undo':
-        stream.core.undo();
-        return this.retell(request.stream, stream);
+        return this.turn(request.stream, stream, () => stream.core.undo());
       case 'redo':
-        stream.core.redo();
-        return this.retell(request.stream, stream);
+        return this.turn(request.stream, stream, () => stream.core.redo());
       case 'seek':
-        stream.core.seek(request.to);
-        return this.retell(request.stream, stream);
+        return this.turn(request.stream, stream, () => stream.core.seek(request.to));
       case 'startTakes':
         stream.core.startTakes(request.count, request.seconds);
         return this.tell(request.stream, stream);
       case 'takeNotes':
         return stream.core.takeNotes(request.id);
       case 'acceptTake':
-        stream.core.acceptTake(request.id);
-        return this.retell(request.stream, stream);
+        return this.turn(request.stream, stream, () => stream.core.acceptTake(request.id));
       case 'dropTakes':
         stream.core.dropTakes();
         return this.tell(request.stream, stream);

@@ -24,6 +24,8 @@ export interface SentStreamOptions {
 export type ToWorker =
   | { id: number; request: Request }
   | { advance: number; stream: number }
+  | { stand: number; stream: number }
+  | { speed: number; stream: number }
   | { cancelLoad: true };
 export type FromWorker =
   | { id: number; result: unknown }

@@ -13,6 +13,8 @@ export class StoreError extends Error {
 
 type Report = (progress: LoadProgress) => void;
 const FOLDER = 'midinfinite-models';
+/** What a page that is closed, or breaks, loses of a download at most, in bytes. */
+const KEEP_EVERY = 4e6;
 
 const hex = (bytes: ArrayBuffer) => Array.from(new Uint8Array(bytes), (b) => b.toString(16).padStart(2, '0')).join('');
 
@@ -47,28 +49,30 @@ interface SyncFile {
   close(): void;
 }
 
-async function write(kept: FileSystemDirectoryHandle, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+// From the place `at` on, which is the end of what is there.
+async function write(kept: FileSystemDirectoryHandle, name: string, bytes: Uint8Array<ArrayBuffer>, at = 0): Promise<boolean> {
   try {
     const file = await kept.getFileHandle(name, { create: true });
     if (!('createSyncAccessHandle' in file)) {
-      const writer = await file.createWritable();
-      await writer.write(bytes).catch((error: unknown) => writer.abort().then(() => Promise.reject(error)));
+      const writer = await file.createWritable({ keepExistingData: at > 0 });
+      await writer.write({ type: 'write', position: at, data: bytes }).catch((error: unknown) => writer.abort().then(() => Promise.reject(error)));
       await writer.close();
       return true;
     }
     const access = await (file.createSyncAccessHandle as () => Promise<SyncFile>)();
     try {
-      access.truncate(0);
-      access.write(bytes, { at: 0 });
+      access.truncate(at);
+      access.write(bytes, { at });
       // Full storage is no error: a part is written, and Chromium's count of it is wrong.
-      if (access.getSize() !== bytes.length) throw new StoreError('i/o', 'there is no room');
+      if (access.getSize() !== at + bytes.length) throw new StoreError('i/o', 'there is no room');
       access.flush();
     } finally {
       access.close();
     }
     return true;
   } catch {
-    await kept.removeEntry(name).catch(() => undefined); // out of quota: not even a part stays
+    // Out of quota: not even a part stays, nor what Chromium was copying it to.
+    for (const left of [name, `${name}.crswap`]) await kept.removeEntry(left).catch(() => undefined);
     return false;
   }
 }
@@ -84,23 +88,38 @@ async function download(
   const part = kept ? await read(kept, partName) : null;
   let done = part && part.length < bytes.length ? part.length : 0;
   if (part && done > 0) bytes.set(part);
-  const keepPart = () => (kept && done > 0 && done < bytes.length ? write(kept, partName, bytes.subarray(0, done)) : undefined);
+  let stored = done;
+  let asked = done;
+  let room = kept !== null;
+  let keeping = Promise.resolve();
+  // Beside the download: what the connection holds while nobody reads is lost when it breaks.
+  const keepPart = () => {
+    asked = done;
+    return (keeping = keeping.then(async () => {
+      const end = done;
+      if (!kept || !room || end === stored || end === bytes.length) return;
+      room = await write(kept, partName, bytes.subarray(stored, end), stored);
+      stored = end;
+    }));
+  };
   try {
     const response = await fetch(source.url, { signal, headers: done > 0 ? { Range: `bytes=${done}-` } : {} });
     if (!response.ok || !response.body)
       throw new StoreError('not found', `the model could not be downloaded (${response.status}): try again later`);
-    if (response.status !== 206) done = 0;
+    if (response.status !== 206) done = stored = asked = 0;
     const reader = response.body.getReader();
     for (;;) {
       const { done: end, value } = await reader.read();
       if (end) break;
       if (done + value.length > bytes.length) {
+        await keeping;
         await kept?.removeEntry(partName).catch(() => undefined);
         throw new StoreError('corrupt', 'the download is longer than the model: reload the page');
       }
       bytes.set(value, done);
       done += value.length;
       report({ phase: 'download', done, total: bytes.length });
+      if (done - asked >= KEEP_EVERY) void keepPart();
     }
   } catch (error) {
     if (error instanceof StoreError) throw error;
@@ -112,6 +131,7 @@ async function download(
     await keepPart();
     throw new StoreError('i/o', 'the download ended early: try again, it goes on where it stopped');
   }
+  await keeping;
   await kept?.removeEntry(partName).catch(() => undefined);
   return bytes;
 }

@@ -25,11 +25,15 @@ export function toFlat(notes: readonly Omit<Note, 'event'>[]): Float64Array {
   return flat;
 }
 
-/** The first place where what is there now differs from what was told; -1 when nothing does. */
-export function firstDifference(told: Float64Array, now: Float64Array): number {
+/** What differs: the notes of events >= from are gone, and these are there instead. undefined: nothing does. */
+export function difference(told: Float64Array, now: Float64Array): { from: number; notes: Float64Array } | undefined {
   const shorter = Math.min(told.length, now.length);
-  for (let i = 0; i < shorter; ++i) if (told[i] !== now[i]) return Math.floor(i / NUMBERS);
-  return told.length === now.length ? -1 : shorter / NUMBERS;
+  let same = 0;
+  while (same < shorter && told[same] === now[same]) ++same;
+  if (same === told.length && same === now.length) return undefined;
+  const note = Math.floor(same / NUMBERS);
+  const event = (notes: Float64Array) => (note < countOf(notes) ? eventAt(notes, note) : Infinity);
+  return { from: Math.min(event(told), event(now)), notes: sliceFrom(now, note) };
 }
 
 export const eventAt = (flat: Float64Array, note: number): number => flat[note * NUMBERS + 5]!;

@@ -103,7 +103,7 @@ export interface StreamOptions {
   settings?: Partial<Settings>;
   /** Notes to go on from, in any order. */
   prompt?: Omit<Note, 'event'>[];
-  /** 0.1..60: how far the music is generated beyond the playhead, in seconds (4). */
+  /** 0.1..60: how far the music is generated beyond the playhead, in seconds as it plays (4). */
   lookAhead?: number;
   /** 1..127: every note so hard; 0: a player's accents (0). */
   velocity?: number;
@@ -123,9 +123,13 @@ export interface Stream {
   onError(listener: (error: EngineErrorData) => void): () => void;
   /** The player has reached this moment: notes before it will not change. Generating goes on as far as look-ahead allows. */
   advance(playhead: number): void;
+  /** The player stands at this moment, and nothing from there on has been heard: until it advances, changes act right there. */
+  stand(playhead: number): void;
+  /** How fast the player plays, 0.25..4 (1): look-ahead and the moment before a change acts are seconds as it plays. */
+  setSpeed(speed: number): void;
   /** Notes in order, as fast as they are asked for: `for await (const note of stream.notes())`. Advances by itself. */
   notes(): AsyncIterable<Note>;
-  /** Acts from a moment (0.25 s) after the playhead on. With `amend` it is part of the change before: one undo takes both back. */
+  /** Acts from a moment (0.25 s) after the playhead on, or from where the player stands. With `amend` it is part of the change before: one undo takes both back. */
   change(settings: Partial<Settings>, amend?: boolean): Promise<void>;
   /** Other music from the playhead on, or from an earlier moment. */
   again(from?: number): Promise<void>;

@@ -198,6 +198,74 @@ describe('a stream', () => {
     expect(heard.both[1]).toEqual(heard.both[0]);
   }, 120 * SECONDS);
 
+  test('obeys a change as soon at every speed, and where the player stands right there', async () => {
+    const page = await open(context, host);
+    const heard = await page.evaluate(async (model) => {
+      const engine = await midinfinite.load({ model });
+      const all = [];
+      for (const { speed, stands } of [0.25, 1, 4].flatMap((speed) => [{ speed, stands: false }, { speed, stands: true }])) {
+        const stream = await engine.createStream({ settings: { seed: 5, ensemble: [40, 73] }, lookAhead: 2 / speed });
+        stream.setSpeed(speed);
+        const followed = follow(stream);
+        await followed.until(({ state }) => state.generatedTo >= 2);
+        stream.advance(1.5);
+        // After a pause the player is where it was heard, which is before what it had been handed.
+        const from = stands ? 1.3049 : 1.5 + 0.25 * speed;
+        if (stands) stream.stand(from);
+        await followed.until(({ state }) => state.generatedTo >= 3);
+        const before = followed.notes.filter(({ onset }) => onset < from);
+        await stream.change({ ensemble: [0] });
+        await followed.until(({ state }) => state.generatedTo >= 3);
+        all.push({ speed, stands, before, kept: followed.notes.filter(({ onset }) => onset < from), after: followed.notes.filter(({ onset }) => onset >= from) });
+        await stream.dispose();
+      }
+      await engine.dispose();
+      return all;
+    }, MODEL);
+    for (const { speed, stands, before, kept, after } of heard) {
+      const here = `at ${speed}, ${stands ? 'standing' : 'playing'}`;
+      expect(kept, here).toEqual(before);
+      expect(after.length, here).toBeGreaterThan(0);
+      expect(new Set(after.map(({ instrument }) => instrument)), here).toEqual(new Set([0]));
+    }
+  }, 120 * SECONDS);
+
+  test('tells only what is new, and its notes go on where it went back to', async () => {
+    const page = await open(context, host);
+    const heard = await page.evaluate(async (model) => {
+      const engine = await midinfinite.load({ model });
+      const stream = await engine.createStream({ settings: { seed: 5, recover: false } });
+      const told: { from: number; count: number }[] = [];
+      stream.onUpdate(({ from, notes }) => told.push({ from, count: notes.length }));
+      const followed = follow(stream);
+      const notes = stream.notes()[Symbol.asyncIterator]();
+      const next = async (count: number) => {
+        const got = [];
+        while (got.length < count) got.push((await notes.next()).value as Note);
+        return got;
+      };
+      const first = await next(40);
+      const back = first[20]!.onset;
+      const { length } = followed.notes;
+      told.length = 0;
+      await stream.seek(first[30]!.onset);
+      const seek = told[0]!;
+      told.length = 0;
+      await stream.again(back);
+      const again = told[0]!;
+      const second = await next(20);
+      await engine.dispose();
+      return { first, back, length, seek, again, second };
+    }, MODEL);
+    expect(heard.seek.count).toBe(0);
+    expect(heard.again.count).toBe(0);
+    expect(heard.again.from).toBeGreaterThan(heard.first[0]!.event);
+    expect(heard.again.from).toBeLessThanOrEqual(heard.first[20]!.event);
+    expect(heard.second[0]!.event).toBeLessThanOrEqual(heard.first[39]!.event);
+    expect(Math.min(...heard.second.map(({ onset }) => onset))).toBeGreaterThanOrEqual(heard.back);
+    expect(names(heard.second)).not.toEqual(names(heard.first.slice(20)));
+  }, 60 * SECONDS);
+
   test('goes on from a prompt, and writes what came alone or behind it', async () => {
     const page = await open(context, host);
     const prompt = [...readFileSync(join(repository, 'tests/data/midi/strawberry.mid'))];

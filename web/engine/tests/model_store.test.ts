@@ -128,6 +128,22 @@ test('cut off: goes on where it stopped, or from the beginning where the host ha
   await other.context().close();
 }, 60 * SECONDS);
 
+test.each(['midinfinite', 'inPage'] as const)('the page is closed meanwhile: the next goes on (%s)', async (from) => {
+  const page = await open(context, host);
+  answer = stalled;
+  void load(page, from).catch(() => undefined);
+  const arrived = () =>
+    page.evaluate(async (name) => {
+      const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('midinfinite-models');
+      return (await (await folder.getFileHandle(name)).getFile()).size;
+    }, `${MODEL.sha256}.part`).catch(() => 0);
+  await expect.poll(arrived, { timeout: 20 * SECONDS }).toBeGreaterThan(CUT - 5e6);
+  await page.close();
+  answer = ranges;
+  expect(await load(await open(context, host), from)).toMatchObject({ kept: true });
+  expect(Number(/bytes=(\d+)-/.exec(asked[1]!)?.[1])).toBeGreaterThan(CUT - 5e6);
+}, 60 * SECONDS);
+
 test('cancelled: at once, and what came is kept', async () => {
   const page = await open(context, host);
   expect(await load(page, 'midinfinite', 0)).toMatchObject({ kept: 'cancelled', phases: [] });

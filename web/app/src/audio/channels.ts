@@ -43,6 +43,11 @@ export class Channels {
     return { channel: best, fresh: true, stolen };
   }
 
+  /** [channel, instrument] of those that were lent. */
+  *lent(): Generator<[number, number]> {
+    for (const [channel, instrument] of this.#instrument.entries()) if (instrument !== undefined) yield [channel, instrument];
+  }
+
   channelOf(instrument: number): number | undefined {
     const channel = this.#instrument.indexOf(instrument);
     return channel < 0 ? undefined : channel;

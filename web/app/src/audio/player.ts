@@ -1,6 +1,5 @@
 // Plays a stream: the audio context, a clock, the scheduler and the synthesizer together, and the mixer.
 import type { Update } from 'midinfinite';
-import { DRUMS } from '../music/general-midi.ts';
 import { NoteStore } from '../music/note-store.ts';
 import { transposed } from '../music/transpose.ts';
 import { fetchFont, type FontProgress } from './font.ts';
@@ -30,8 +29,12 @@ export class Player {
   readonly notes = new NoteStore();
   /** Semitones; set with setTranspose(). */
   transpose = 0;
-  /** Called every 25 ms while the clock runs, with what is handed over: the stream's playhead. */
-  onAdvance: (frontier: number) => void = () => {};
+  /** Called every 25 ms. */
+  onTick: () => void = () => {};
+  /** Asked while it waits: not while the music is about to change, or a moment of what it was would be heard. */
+  mayBegin: () => boolean = () => true;
+  /** The synthesizer broke: nothing sounds until loadSounds() has been asked again. */
+  onSoundsLost: () => void = () => {};
   readonly #context: AudioContext;
   readonly #clock: Worker;
   #scheduler: Scheduler;
@@ -70,11 +73,28 @@ export class Player {
     const font = await fetchFont(onProgress);
     // Large, and of no use before the font is there.
     const { Synth } = await import('./synth.ts');
-    this.#synth = await Synth.create(this.#context, font, (instrument) => this.volumeOf(instrument));
+    const synth = await Synth.create(this.#context, font, (instrument) => this.volumeOf(instrument));
+    for (const [channel, instrument] of this.#scheduler.channels.lent()) synth.assign(channel, instrument, this.now);
+    synth.onEnd = () => this.#ended();
+    this.#synth = synth;
     this.setMasterVolume(this.#masterVolume);
-    for (const { instrument, pitch, velocity } of this.notes.notes(this.notes.firstAt(this.position))) {
-      this.#synth.warm(instrument, pitch, velocity);
-    }
+    this.#warmAhead();
+  }
+
+  /** The synthesizer is no more: the music stands where it was until there is another. */
+  #ended(): void {
+    this.#synth = undefined;
+    this.#sounds = undefined;
+    this.seek(this.position);
+    this.onSoundsLost();
+  }
+
+  #warmAhead(): void {
+    for (const { instrument, pitch, velocity } of this.notes.notes(this.notes.firstAt(this.frontier))) this.#warm(instrument, pitch, velocity);
+  }
+
+  #warm(instrument: number, pitch: number, velocity: number): void {
+    this.#synth?.warm(instrument, transposed(this.transpose, instrument, pitch), velocity);
   }
 
   /** Music that is heard now, for pictures: behind the scheduler by what the output takes. */
@@ -92,8 +112,14 @@ export class Player {
     return this.#context.currentTime;
   }
 
+  /** Up to here it is handed over: the stream's playhead. */
   get frontier(): number {
     return this.#scheduler.frontier;
+  }
+
+  /** Nothing beyond the frontier is heard before play, or music, comes. */
+  get stands(): boolean {
+    return this.#scheduler.state !== 'playing';
   }
 
   get underruns(): number {
@@ -125,9 +151,7 @@ export class Player {
   update(update: Update): void {
     this.notes.apply(update);
     this.#scheduler.replaced(update.from, update.state.generatedTo, this.#context.currentTime);
-    for (const note of update.notes) {
-      if (note.onset >= this.frontier) this.#synth?.warm(note.instrument, transposed(this.transpose, note.instrument, note.pitch), note.velocity);
-    }
+    for (const { onset, instrument, pitch, velocity } of update.notes) if (onset >= this.frontier) this.#warm(instrument, pitch, velocity);
   }
 
   setSpeed(speed: number): void {
@@ -138,6 +162,8 @@ export class Player {
   setTranspose(semitones: number): void {
     this.transpose = semitones;
     this.#scheduler.setTranspose(semitones);
+    this.#synth?.forgetCold();
+    this.#warmAhead();
   }
 
   setMasterVolume(volume: number): void {
@@ -158,10 +184,7 @@ export class Player {
 
   setStrips(strips: ReadonlyMap<number, Strip>): void {
     this.#strips = new Map(strips);
-    for (let instrument = 0; instrument <= DRUMS; ++instrument) {
-      const channel = this.#scheduler.channels.channelOf(instrument);
-      if (channel !== undefined) this.#synth?.setVolume(channel, this.volumeOf(instrument));
-    }
+    for (const [channel, instrument] of this.#scheduler.channels.lent()) this.#synth?.setVolume(channel, this.volumeOf(instrument));
   }
 
   // What the listener plays sounds at once.
@@ -192,10 +215,11 @@ export class Player {
   }
 
   #tick(): void {
-    if (this.#synth === undefined || this.#context.state !== 'running') return;
-    this.#scheduler.tick(this.#context.currentTime);
-    this.#synth.warmNext();
-    this.onAdvance(this.#scheduler.frontier);
+    if (this.#synth !== undefined && this.#context.state === 'running') {
+      if (!this.waiting || this.mayBegin()) this.#scheduler.tick(this.#context.currentTime);
+      this.#synth.warmNext();
+    }
+    this.onTick();
   }
 
   /** 0..127, with what is muted or not soloed at 0. */

@@ -145,3 +145,26 @@ test('transpose acts on the next note, and ends are of the key that was struck',
   run(0.5, 3);
   expect(messages.map((m) => [m.what, m.key])).toEqual([['on', 60], ['on', 63], ['off', 63], ['off', 60]]);
 });
+
+test('what must be there before it begins, or goes on, plays as long at any speed', () => {
+  for (const speed of [0.25, 1, 4]) {
+    scheduler.seek(0, 0);
+    scheduler.setSpeed(speed, 0);
+    scheduler.play();
+    give(0, 0.19 * speed, 0);
+    scheduler.tick(0);
+    expect(scheduler.state).toBe('waiting');
+    give(0, 0.21 * speed, 0);
+    scheduler.tick(0);
+    expect(scheduler.state).toBe('playing');
+    run(0.025, 1);
+    expect(scheduler.state).toBe('waiting');
+    give(0, (0.21 + 0.7) * speed, 1);
+    scheduler.tick(1);
+    expect(scheduler.state).toBe('waiting');
+    give(0, (0.21 + 0.8) * speed, 1);
+    scheduler.tick(1);
+    expect(scheduler.state).toBe('playing');
+    scheduler.pause(1);
+  }
+});

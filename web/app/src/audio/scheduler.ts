@@ -7,9 +7,9 @@ import { Channels } from './channels.ts';
 
 /** Seconds on the audio clock that notes are handed over ahead. */
 const AHEAD = 0.1;
-/** The same in music: less than the moment after which a change acts, so that nothing handed over is replaced. */
+/** The same in music: what is handed over plays on at the old speed when that is turned down. */
 const AHEAD_MUSIC = 0.2;
-/** Music that must be there before it goes on after it ran out: one stall rather than many. */
+/** Seconds of playing that must be there before it goes on after it ran out: one stall rather than many. */
 const REFILL = 0.75;
 /** And before it begins. */
 const FILL = 0.2;
@@ -130,7 +130,7 @@ export class Scheduler {
   }
 
   #begin(now: number): void {
-    if (this.#generatedTo - this.#frontier < this.#needed) return;
+    if (this.#generatedTo - this.#frontier < this.#needed * this.#speed) return;
     this.#anchorAudio = Math.max(now, this.#readyAt) + LEAD_IN;
     this.#anchorMusic = this.#frontier;
     this.state = 'playing';

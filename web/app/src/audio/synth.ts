@@ -14,7 +14,9 @@ const SILENT_CHANNEL = 16;
 /** What the listener plays. */
 const LIVE_CHANNEL = 17;
 const LIVE_DRUM_CHANNEL = 16 + DRUM_CHANNEL;
-const ALL_CHANNELS = 32;
+/** Never heard either: in every sixteen the tenth is the drums'. */
+const SILENT_DRUM_CHANNEL = 32 + DRUM_CHANNEL;
+const ALL_CHANNELS = 48;
 const LIVE_VOLUME = 110;
 const NOTE_OFF = 0x80;
 const NOTE_ON = 0x90;
@@ -27,9 +29,11 @@ const VOICES = 192;
 
 export class Synth implements Sink {
   readonly output: Output;
+  /** Called when it broke and is silent for good. */
+  onEnd: () => void = () => {};
   readonly #node: AudioWorkletNode;
   readonly #warmed = new Set<number>();
-  readonly #cold: { instrument: number; key: number; velocity: number }[] = [];
+  readonly #cold: { id: number; instrument: number; key: number; velocity: number }[] = [];
   readonly #volumeOf: (instrument: number) => number;
   #liveInstrument: number | undefined;
 
@@ -49,17 +53,18 @@ export class Synth implements Sink {
     await context.audioWorklet.addModule(scriptUrl);
     const synth = new Synth(context, volumeOf);
     await synth.#load(font);
-    synth.#warmDrums(context.currentTime);
+    synth.#setUp();
     return synth;
   }
 
   async #load(font: ArrayBuffer): Promise<void> {
     const answer = await new Promise<FromSynth>((answered) => {
       this.#node.port.onmessage = ({ data }: MessageEvent<FromSynth>) => answered(data);
-      this.#node.onprocessorerror = () => answered({ error: 'the synthesizer stopped' });
+      this.#node.addEventListener('processorerror', () => answered({ error: 'the synthesizer stopped' }));
       this.#node.port.postMessage({ font } satisfies ToSynth, [font]);
     });
     if ('error' in answer) throw new Error(answer.error);
+    this.#node.addEventListener('processorerror', () => this.onEnd());
   }
 
   noteOn(channel: number, key: number, velocity: number, time?: number): void {
@@ -115,30 +120,36 @@ export class Synth implements Sink {
   warm(instrument: number, key: number, velocity: number): void {
     // Fonts change samples with velocity in a few steps.
     const id = (instrument * 128 + key) * 4 + (velocity >> 5);
-    if (this.#warmed.has(id) || instrument === DRUMS) return;
+    if (this.#warmed.has(id)) return;
     this.#warmed.add(id);
-    this.#cold.push({ instrument, key, velocity });
+    this.#cold.push({ id, instrument, key, velocity });
+  }
+
+  /** What was asked for is not needed any more. */
+  forgetCold(): void {
+    for (const { id } of this.#cold.splice(0)) this.#warmed.delete(id);
   }
 
   warmNext(): void {
     const next = this.#cold.shift();
     if (next === undefined) return;
-    this.#send(PROGRAM, SILENT_CHANNEL, [next.instrument]);
-    this.noteOn(SILENT_CHANNEL, next.key, next.velocity);
-    this.noteOff(SILENT_CHANNEL, next.key);
+    if (next.instrument !== DRUMS) this.#send(PROGRAM, SILENT_CHANNEL, [next.instrument]);
+    this.#strikeSilently(next.instrument === DRUMS ? SILENT_DRUM_CHANNEL : SILENT_CHANNEL, next.key, next.velocity);
   }
 
-  #warmDrums(now: number): void {
-    this.#control(SILENT_CHANNEL, VOLUME, 0);
-    this.#control(SILENT_CHANNEL, REVERB, 0);
+  // Its voice is let go at once: there are only so many.
+  #strikeSilently(channel: number, key: number, velocity: number): void {
+    this.noteOn(channel, key, velocity);
+    this.#control(channel, ALL_SOUND_OFF, 0);
+  }
+
+  #setUp(): void {
+    for (const channel of [SILENT_CHANNEL, SILENT_DRUM_CHANNEL]) {
+      this.#control(channel, VOLUME, 0);
+      this.#control(channel, REVERB, 0);
+    }
     this.#control(LIVE_CHANNEL, VOLUME, LIVE_VOLUME);
     this.#control(LIVE_DRUM_CHANNEL, VOLUME, LIVE_VOLUME);
-    this.output.close(now);
-    for (const key of COMMON_DRUM_KEYS) {
-      this.noteOn(DRUM_CHANNEL, key, 90);
-      this.noteOff(DRUM_CHANNEL, key);
-    }
-    this.#control(DRUM_CHANNEL, ALL_SOUND_OFF, 0);
-    this.output.open(now + 0.05);
+    for (const key of COMMON_DRUM_KEYS) this.#strikeSilently(SILENT_DRUM_CHANNEL, key, 90);
   }
 }

@@ -15,10 +15,16 @@ export interface SynthOptions {
   voices: number;
 }
 
+/** The synthesizer keeps a voice for every key and velocity it has struck, for ever: after so many notes they are let go.
+ * Made again they cost little; what is decoded stays. */
+const NOTES_BETWEEN_CLEARING = 2000;
+const NOTE_ON = 0x90;
+
 if ('registerProcessor' in globalThis) {
   class SynthProcessor extends AudioWorkletProcessor {
     readonly #synth: SpessaSynthProcessor;
     readonly #channels: number;
+    #notes = 0;
 
     constructor({ processorOptions: { channels, voices } }: { processorOptions: SynthOptions }) {
       super();
@@ -27,8 +33,13 @@ if ('registerProcessor' in globalThis) {
       this.#synth.setSystemParameter('voiceCap', voices);
       this.port.onmessage = ({ data }: MessageEvent<ToSynth>) => {
         if ('font' in data) void this.#load(data.font).then((answer) => this.port.postMessage(answer));
-        else this.#synth.processMessage(data.midi, data.group, { time: data.time ?? 0 });
+        else this.#obey(data.midi, data.group, data.time ?? 0);
       };
+    }
+
+    #obey(midi: number[], group: number, time: number): void {
+      this.#synth.processMessage(midi, group, { time });
+      if ((midi[0]! & 0xf0) === NOTE_ON && ++this.#notes % NOTES_BETWEEN_CLEARING === 0) this.#synth.clearCache();
     }
 
     async #load(font: ArrayBuffer): Promise<FromSynth> {

@@ -4,6 +4,11 @@ const CHANNELS = 2;
 const BYTES = 3;
 const FULL_SCALE = 2 ** 23 - 1;
 
+/** Its sizes have 32 bits: with what sounds on after the last note, no more fits. */
+export const LONGEST_SECONDS = 4 * 3600 + 20 * 60;
+
+export const bytesOf = (seconds: number): number => 44 + Math.ceil(seconds * RATE) * CHANNELS * BYTES;
+
 /** Interleaved samples, times a gain, as bytes. What is beyond full scale is held there. */
 export function encode(samples: Float32Array, gain: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(samples.length * BYTES);

@@ -42,6 +42,7 @@ export class Live {
   constructor(player: Player) {
     this.#player = player;
     this.midi.onOut = (port, channel) => player.setMidiOut(port, channel);
+    this.midi.onDeaf = () => this.releaseAll();
     this.midi.onMessage = (data) => this.#message(data);
   }
 

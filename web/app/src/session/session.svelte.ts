@@ -6,6 +6,7 @@ import type { FontProgress } from '../audio/font.ts';
 import { DEFAULT_STRIP, Player, type Strip } from '../audio/player.ts';
 import { Exporter, type Rendered } from '../export/exporter.svelte.ts';
 import { plan, type Stretch } from '../export/plan.ts';
+import { bytesOf, LONGEST_SECONDS } from '../export/wav.ts';
 import { Live } from '../live/live.svelte.ts';
 import { fromZero, type PlayedNote } from '../live/recorder.ts';
 import { writeLink, type Shared } from '../share/link.ts';
@@ -120,9 +121,12 @@ export class Session {
 
   constructor() {
     this.player.setMasterVolume(this.volume);
-    this.player.onAdvance = (frontier) => {
-      if (this.#moving === 0) this.#music?.advance(frontier);
+    this.player.onTick = () => this.#tellPlace();
+    this.player.onSoundsLost = () => {
+      this.soundsReady = false;
+      void this.#loadSounds();
     };
+    this.player.mayBegin = () => this.#moving === 0 && !this.#sending;
     setInterval(() => this.#poll(), POLL_MS);
     setInterval(() => this.playing && void this.save(), SAVE_EVERY_MS);
     document.addEventListener('visibilitychange', () => document.hidden && void this.save());
@@ -301,12 +305,10 @@ export class Session {
     if (!(await this.load())) return;
     if (this.#music === undefined && this.#begun === 0) await this.#begin({});
     if (this.playing) this.player.play();
-    keepAwake(this.playing);
   }
 
   pause(): void {
     this.playing = false;
-    keepAwake(false);
     if (this.live.recording === 'along') this.live.stopRecording();
     this.player.pause();
     void this.save();
@@ -381,6 +383,7 @@ export class Session {
   setSpeed(speed: number): void {
     this.speed = speed;
     this.player.setSpeed(speed);
+    this.#music?.setSpeed(speed);
   }
 
   setTranspose(semitones: number): void {
@@ -489,7 +492,6 @@ export class Session {
     await this.#begin(from);
     if (position !== undefined) await this.#seek(position());
     if (this.playing) this.player.play();
-    keepAwake(this.playing);
   }
 
   async #begin(from: Beginning): Promise<void> {
@@ -521,6 +523,7 @@ export class Session {
 
   async #listen(music: Stream, start?: number): Promise<void> {
     this.#music = music;
+    music.setSpeed(this.speed);
     const deaf = music.onError((error) => void this.#broke(error));
     await new Promise<void>((first) => {
       const off = music.onUpdate((update) => {
@@ -588,6 +591,10 @@ export class Session {
 
   /** A stretch as it is heard, as a WAV file, or as one for each instrument in a .zip. */
   async exportAudio(stretch: Stretch, stems: boolean): Promise<Rendered | undefined> {
+    if ((stretch.to - stretch.from) / this.speed > LONGEST_SECONDS) {
+      this.tell('A sound file cannot be larger than 4 GB.', 'Pick a stretch that plays for 4 hours and 20 minutes at most, or save the MIDI file.');
+      return undefined;
+    }
     const tracks = plan(this.player.notes.notes(), stretch, {
       speed: this.speed,
       transpose: this.transpose,
@@ -603,6 +610,12 @@ export class Session {
       this.#tell(error, 'The sound file could not be made');
       return undefined;
     }
+  }
+
+  /** What exportAudio() makes of it at most, in bytes. */
+  audioBytes({ from, to }: Stretch, stems: boolean): number {
+    const heard = this.order.filter((instrument) => this.player.volumeOf(instrument) > 0).length;
+    return bytesOf((to - from) / this.speed) * (stems ? 1 + heard : 1);
   }
 
   /** A link to a stretch, with the settings; `from`: where in it that begins which fits. */
@@ -630,6 +643,7 @@ export class Session {
       while (this.#unsent !== undefined && this.#music !== undefined) {
         const { settings, amend } = this.#unsent;
         this.#unsent = undefined;
+        this.#tellPlace();
         // The choices are proxies of Svelte's, which cannot cross to a worker.
         await this.#music.change($state.snapshot(settings), amend);
       }
@@ -646,8 +660,16 @@ export class Session {
     Object.assign(this.choices, { seed, ensemble, temperature, topP, density, frequencyPenalty, polyphony, pace, scale });
   }
 
+  /** Where what is chosen next acts. */
+  #tellPlace(): void {
+    if (this.#moving > 0) return;
+    if (this.player.stands) this.#music?.stand(this.player.frontier);
+    else this.#music?.advance(this.player.frontier);
+  }
+
   /** Does what may put the engine's playhead elsewhere, and takes the player there. */
   async #move(act: () => Promise<void>, to?: number): Promise<void> {
+    this.#tellPlace();
     ++this.#moving;
     try {
       await act();
@@ -674,6 +696,7 @@ export class Session {
   }
 
   #poll(): void {
+    keepAwake(this.playing);
     this.position = this.player.heard;
     this.waiting = this.player.waiting;
     this.underruns = this.player.underruns;

@@ -16,6 +16,10 @@ export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(bytes < 1e6 ? 1 : 0)} MB`;
 }
 
+export function bytes(count: number): string {
+  return count < 1e9 ? megabytes(count) : `${(count / 1e9).toFixed(1)} GB`;
+}
+
 export function signed(value: number, digits = 0): string {
   return `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(digits)}`;
 }
