@@ -37,7 +37,7 @@ expect 2 'rounds' bench --rounds 0
 expect 2 'seconds' bench --seconds nan
 expect 2 'excludes' bench --seconds 5 --notes 3
 expect 2 'only' bench --only decode,everything
-expect 2 'pace' bench --pace 0
+expect 2 'notes-per-second' bench --notes-per-second 0
 expect 2 'threads' bench --threads 0
 expect 2 "'fast'" streamability --speed 155 --speed fast
 expect 2 "'laptop=0'" streamability --speed laptop=0
@@ -168,9 +168,9 @@ expect 1 'No space left|/dev/full' generate --seed 7 --notes 5 -o /dev/full --th
 
 expect 0 '' score --json "$songs/pop909-001.mid" --threads 1
 grep -q '"nats_per_event"' out || fail "score gives no JSON"
-expect 0 '' bench --rounds 1 --notes 20 --pace 8 --json --threads 1
+expect 0 '' bench --rounds 1 --notes 20 --notes-per-second 8 --json --threads 1
 grep -q '"times_real_time"' out || fail "bench gives no JSON"
-expect 0 '' bench --rounds 1 --only prefill,first-note --pace 8 --threads 1
+expect 0 '' bench --rounds 1 --only prefill,first-note --notes-per-second 8 --threads 1
 grep -q 'first note' out || fail "bench says nothing"
 
 ((failures == 0)) || exit 1
