@@ -164,6 +164,9 @@ test('no private file system and no other storage, as in some private windows: i
   await page.addInitScript(() => {
     const refuse = () => Promise.reject(new DOMException('no', 'SecurityError'));
     Object.defineProperty(caches, 'open', { value: refuse });
+    for (const name of ['localStorage', 'sessionStorage']) {
+      Object.defineProperty(window, name, { get: () => { throw new DOMException('no', 'SecurityError'); } });
+    }
     Object.defineProperty(window, 'indexedDB', { value: { open: () => { throw new DOMException('no', 'SecurityError'); } } });
   });
   await playAgain(page);

@@ -10,6 +10,7 @@ import { Live } from '../live/live.svelte.ts';
 import { fromZero, type PlayedNote } from '../live/recorder.ts';
 import { writeLink, type Shared } from '../share/link.ts';
 import { describeFailure, type Failure } from './failure.ts';
+import { recall, remember } from './remember.ts';
 import * as storage from './saved.ts';
 import { whatIsMissing } from './support.ts';
 import { tryModel } from './try-model.ts';
@@ -75,7 +76,7 @@ export class Session {
   scale = $state.raw<{ root: number; mode: number } | undefined>();
   speed = $state(1);
   transpose = $state(0);
-  volume = $state(Number(localStorage.getItem('volume') ?? 0.8));
+  volume = $state(Number(recall('volume') ?? 0.8));
   /** The music sounds here, and not only where MIDI goes. */
   local = $state(true);
   strips = new SvelteMap<number, Strip>();
@@ -128,7 +129,7 @@ export class Session {
     document.addEventListener('visibilitychange', () => document.hidden && void this.save());
     void storage.restore().then((saved) => (this.saved = saved), () => {});
     this.failure = whatIsMissing();
-    if (this.failure === undefined && localStorage.getItem(LOADED_BEFORE) !== null) void this.load();
+    if (this.failure === undefined && recall(LOADED_BEFORE) !== null) void this.load();
   }
 
   // ---- loading
@@ -155,7 +156,7 @@ export class Session {
       });
       this.model = this.#engine.model;
       this.modelName = undefined;
-      if (this.model.kept) localStorage.setItem(LOADED_BEFORE, 'yes');
+      if (this.model.kept) remember(LOADED_BEFORE, 'yes');
       else this.#notKept();
     } catch (error) {
       this.progress = undefined;
@@ -224,7 +225,7 @@ export class Session {
   }
 
   #notKept(): void {
-    localStorage.removeItem(LOADED_BEFORE);
+    remember(LOADED_BEFORE, null);
     this.tell('The model plays from memory: this browser has no room to keep it, or may not.', 'The next visit fetches it again.');
   }
 
@@ -390,7 +391,7 @@ export class Session {
 
   setVolume(volume: number): void {
     this.volume = volume;
-    localStorage.setItem('volume', String(volume));
+    remember('volume', String(volume));
     this.player.setMasterVolume(volume);
   }
 
