@@ -152,7 +152,9 @@ test('volume, mute and solo are heard', async () => {
 }, 120 * SECONDS);
 
 test('the roll is told in words', async () => {
-  await wait(3);
+  await wait(1);
+  expect(await page.locator('.roll [aria-live]').getAttribute('aria-live')).toBe('off');
+  await wait(2);
   await page.keyboard.press('Space');
   await expect
     .poll(() => page.locator('.roll [aria-live]').innerText())

@@ -62,8 +62,7 @@ export class Session {
   soundsReady = $state(false);
   /** Stops everything until it is dealt with. */
   failure = $state.raw<Failure | undefined>();
-  /** Passes by itself. */
-  notice = $state.raw<Failure | undefined>();
+  notice = $state.raw<(Failure & { passes: boolean }) | undefined>();
   playing = $state(false);
   waiting = $state(false);
   position = $state(0);
@@ -238,7 +237,7 @@ export class Session {
       const { engine, stream } = await tryModel(file, { session, settings: $state.snapshot(this.choices), lookAhead: LOOK_AHEAD });
       await this.#changeEngine(engine, stream);
       this.modelName = file.name;
-      this.tell(`“${file.name}” plays now.`);
+      this.#say(`“${file.name}” plays now.`);
     } catch (error) {
       this.tell(describeFailure(error, `“${file.name}” is not used`).what, 'Everything stays as it was.');
     } finally {
@@ -616,9 +615,16 @@ export class Session {
     return `midinfinite-${this.choices.seed}`;
   }
 
-  tell(what: string, advice = ''): void {
+  /** Stays until it is closed. */
+  tell(what: string, advice: string): void {
     clearTimeout(this.#noticeTimer);
-    this.notice = { what, advice };
+    this.notice = { what, advice, passes: false };
+  }
+
+  /** Went well: passes by itself. */
+  #say(what: string): void {
+    clearTimeout(this.#noticeTimer);
+    this.notice = { what, advice: '', passes: true };
     this.#noticeTimer = setTimeout(() => (this.notice = undefined), 7000);
   }
 
