@@ -606,8 +606,18 @@ export class Session {
   }
 
   /** A link to a stretch, with the settings; `from`: where in it that begins which fits. */
-  shareLink({ from, to }: Stretch): Promise<{ link: string; from: number }> {
-    return writeLink(location.href, this.player.notes.within(from, to), { ...$state.snapshot(this.choices), speed: this.speed, transpose: this.transpose });
+  async shareLink({ from, to }: Stretch): Promise<{ link: string; from: number } | undefined> {
+    const notes = this.player.notes.within(from, to);
+    if (notes.length === 0) {
+      this.tell('There are no notes.', 'Pick a stretch with notes.');
+      return undefined;
+    }
+    try {
+      return await writeLink(location.href, notes, { ...$state.snapshot(this.choices), speed: this.speed, transpose: this.transpose });
+    } catch (error) {
+      this.#tell(error, 'The link could not be made');
+      return undefined;
+    }
   }
 
   /** What files of this music are called, without their ending. */
