@@ -30,6 +30,19 @@ afterEach(async () => {
 
 const button = (name: string) => page.getByRole('button', { name, exact: true });
 const position = async () => (await page.getByRole('timer').innerText()).split(':').reduce((sum, part) => 60 * sum + Number(part), 0);
+/** From now on the engine is asked for this late, as on a slow machine. */
+const late = (asked: string, seconds: number) =>
+  page.evaluate(
+    ([asked, ms]) => {
+      const { postMessage } = Worker.prototype;
+      Worker.prototype.postMessage = function (this: Worker, ...all: [unknown]) {
+        const { request } = all[0] as { request?: { do: string } };
+        if (request?.do === asked) setTimeout(() => postMessage.apply(this, all), ms);
+        else postMessage.apply(this, all);
+      };
+    },
+    [asked, seconds * SECONDS] as const,
+  );
 const wait = (seconds: number) => page.waitForTimeout(seconds * SECONDS);
 const text = (notes: WrittenNote[]) => notes.map(({ onset, instrument, pitch }) => `${onset} ${instrument} ${pitch}`);
 /** Of how many notes the two are the same from the beginning. */
@@ -150,6 +163,19 @@ test('volume, mute and solo are heard', async () => {
   await untilHeard(page);
   expect(await peak(page)).toBeLessThanOrEqual(1);
 }, 120 * SECONDS);
+
+test('at four times the speed nothing jumps back when takes come late', async () => {
+  await page.getByLabel('Speed').fill('2');
+  await late('startTakes', 1);
+  await page.keyboard.press('t');
+  const places: number[] = [];
+  for (let i = 0; i < 40; ++i) {
+    places.push(Number(await page.getByRole('slider', { name: 'Position in the music' }).getAttribute('aria-valuenow')));
+    await wait(0.05);
+  }
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+  expect(places.at(-1)).toBeGreaterThan(places[0]!);
+}, 60 * SECONDS);
 
 test('the roll is told in words', async () => {
   await wait(1);

@@ -25,6 +25,8 @@ const POLL_MS = 100;
 const PREPARE_AFTER_MS = 300;
 /** Instruments keep their mixer strip so long after their last note, in seconds of music. */
 const STRIP_STAYS = 20;
+/** Playheads are rounded, in seconds. */
+const SAME_PLACE = 0.05;
 export const TAKES = 3;
 export const TAKE_SECONDS = 8;
 /** Seconds of music beyond what is heard: a dense passage, or twice the speed, is no gap. */
@@ -116,12 +118,14 @@ export class Session {
   #sending = false;
   // While the engine moves the playhead, the player must not report the old one.
   #moving = 0;
+  // Where the engine's playhead is.
+  #advanced = 0;
   #noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     this.player.setMasterVolume(this.volume);
     this.player.onAdvance = (frontier) => {
-      if (this.#moving === 0) this.#music?.advance(frontier);
+      if (this.#moving === 0) this.#music?.advance((this.#advanced = frontier));
     };
     setInterval(() => this.#poll(), POLL_MS);
     setInterval(() => this.playing && void this.save(), SAVE_EVERY_MS);
@@ -536,6 +540,7 @@ export class Session {
         deaf();
       };
     });
+    this.#advanced = this.stream?.playhead ?? 0;
   }
 
   // ---- keeping
@@ -674,8 +679,9 @@ export class Session {
     } finally {
       --this.#moving;
     }
-    const there = to ?? this.stream?.playhead;
-    if (there !== undefined && Math.abs(there - this.player.frontier) > 0.5) this.player.seek(there);
+    // The player went on meanwhile; the engine may have stayed.
+    const there = to ?? this.stream?.playhead ?? this.#advanced;
+    if (to !== undefined || Math.abs(there - this.#advanced) > SAME_PLACE) this.player.seek((this.#advanced = there));
   }
 
   #seen(notes: Note[]): void {
