@@ -177,6 +177,23 @@ test('at four times the speed nothing jumps back when takes come late', async ()
   expect(places.at(-1)).toBeGreaterThan(places[0]!);
 }, 60 * SECONDS);
 
+test('a stretch without notes makes no link, and says so', async () => {
+  await page.keyboard.press('Space');
+  const written = await stopped();
+  const after = written.findIndex(({ onset }, i) => onset - (written[i - 1]?.onset ?? onset) > 0.15);
+  const rest = written[after - 1]!.onset;
+  const time = (seconds: number) => `0:${seconds.toFixed(2).padStart(5, '0')}`;
+  await page.keyboard.press('E');
+  await page.getByRole('radio', { name: 'A stretch' }).check();
+  for (const [name, at] of [['From', rest + 0.05], ['To', rest + 0.1]] as const) {
+    await page.getByRole('textbox', { name }).fill(time(at));
+    await page.getByRole('textbox', { name }).press('Enter');
+  }
+  await page.getByRole('button', { name: 'Link' }).click();
+  await expect.poll(() => page.locator('.notice').innerText()).toContain('There are no notes');
+  expect(await page.getByRole('textbox', { name: 'Link' }).count()).toBe(0);
+}, 60 * SECONDS);
+
 test('the roll is told in words', async () => {
   await wait(1);
   expect(await page.locator('.roll [aria-live]').getAttribute('aria-live')).toBe('off');
