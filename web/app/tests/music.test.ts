@@ -159,10 +159,49 @@ test('volume, mute and solo are heard', async () => {
   await wait(2);
   expect(await loudest(3)).toBeLessThan(0.005);
   await mutes.first().click();
-  await solo.click();
+
+  // Who plays alone and is absent from the next piece does not silence it.
+  const absent = (await solo.getAttribute('aria-label')) === 'Solo Flute' ? 'oboe' : 'flute';
+  await button('Choose…').click();
+  await page.getByRole('dialog').getByRole('searchbox').fill(absent);
+  await page.getByRole('dialog').getByRole('checkbox').first().check();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('n');
+  await wait(1);
   await untilHeard(page);
   expect(await peak(page)).toBeLessThanOrEqual(1);
 }, 120 * SECONDS);
+
+test('a slip of the finger ends no piece: the one before is a click away, also after a reload', async () => {
+  await wait(5);
+  await page.keyboard.press('Space');
+  const old = await stopped();
+  const left = await position();
+  await page.keyboard.press('n');
+  await page.keyboard.press('n');
+  // The new one is heard from its first note on.
+  const struck = async () => {
+    const { struck, clicks } = await recorded(page);
+    return struck.filter(({ wall }) => wall > clicks.at(-1)!.wall);
+  };
+  await expect.poll(async () => (await struck()).length, { timeout: 20 * SECONDS }).toBeGreaterThan(0);
+  expect((await struck())[0]!.key).toBe((await music(page))[0]!.pitch);
+  expect(shared(old, await music(page))).toBeLessThan(old.length);
+
+  await button('Piece before').click();
+  await expect.poll(async () => shared(old, await music(page)), { timeout: 20 * SECONDS }).toBe(old.length);
+  expect(await position()).toBeGreaterThanOrEqual(left);
+  await page.keyboard.press('Space');
+  await wait(1);
+  await page.reload();
+  await page.getByText('Continue where you were').click();
+  await untilHeard(page);
+  expect(shared(old, await music(page))).toBe(old.length);
+  await page.getByRole('tab', { name: 'Begin' }).click();
+  await page.getByRole('button', { name: /^From nothing, at/ }).click();
+  await expect.poll(async () => shared(old, await music(page)), { timeout: 20 * SECONDS }).toBeLessThan(old.length);
+  await untilHeard(page);
+}, 90 * SECONDS);
 
 test('at four times the speed nothing jumps back when takes come late', async () => {
   await page.getByLabel('Speed').fill('2');
@@ -176,6 +215,18 @@ test('at four times the speed nothing jumps back when takes come late', async ()
   expect(places).toEqual(places.toSorted((a, b) => a - b));
   expect(places.at(-1)).toBeGreaterThan(places[0]!);
 }, 60 * SECONDS);
+
+test('while a prompt is read the page says so, and takes settings', async () => {
+  await late('create', 2);
+  await page.getByRole('tab', { name: 'Begin' }).click();
+  await page.getByRole('button', { name: 'Pop song 1' }).click();
+  await expect.poll(() => page.getByText('Reading “Pop song 1”…').count()).toBe(1);
+  await page.getByRole('tab', { name: 'Music' }).click();
+  await page.getByLabel('Temperature').fill('0.5');
+  await expect.poll(() => page.getByText('Reading “Pop song 1”…').count(), { timeout: 60 * SECONDS }).toBe(0);
+  await untilHeard(page);
+  expect(await page.getByLabel('Temperature').inputValue()).toBe('0.5');
+}, 90 * SECONDS);
 
 test('a stretch without notes makes no link, and says so', async () => {
   await page.keyboard.press('Space');
