@@ -83,6 +83,24 @@ test('everything is reached and worked with keys alone', async () => {
   await expect.poll(() => page.getByRole('timer').innerText()).toBe('0:00');
 }, 120 * SECONDS);
 
+test('letters can be left alone', async () => {
+  const { page } = await open(browser, host.address);
+  const selected = () => page.getByRole('tab', { name: 'Takes' }).getAttribute('aria-selected');
+  await page.keyboard.press('?');
+  await page.getByRole('checkbox', { name: /shortcuts/ }).uncheck();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('t');
+  expect(await selected()).toBe('false');
+  await page.reload();
+  await page.keyboard.press('t');
+  expect(await selected()).toBe('false');
+  await page.getByRole('button', { name: 'Keys', exact: true }).click();
+  await page.getByRole('checkbox', { name: /shortcuts/ }).check();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('t');
+  expect(await selected()).toBe('true');
+}, 30 * SECONDS);
+
 /** Whether the roll's ruler moves while music plays. */
 async function scrolls(page: Page): Promise<boolean> {
   const ruler = () =>

@@ -28,6 +28,7 @@ afterEach(async () => {
 const card = (page: Page) => page.locator('.card[role=alert]');
 const again = (page: Page) => page.getByRole('button', { name: 'Try again' });
 const notice = (page: Page) => page.locator('.notice');
+const footer = (page: Page) => page.locator('.app > footer').innerText();
 /** Replaces a script of the app by itself with something before it. */
 const before = (page: Page, path: RegExp, code: string) =>
   page.route(path, async (route) => {
@@ -167,6 +168,31 @@ test('a damaged font: one line, and trying again is heard', async () => {
   await untilHeard(page);
 }, 90 * SECONDS);
 
+test('a model that does not come: trying again goes on with the piece that was asked for', async () => {
+  const { page } = await open(browser, host.address);
+  await page.locator('.start').click();
+  await untilHeard(page);
+  await page.waitForTimeout(3 * SECONDS);
+  await page.keyboard.press('Space'); // saves
+  await page.waitForTimeout(0.5 * SECONDS);
+  await page.evaluate(async () => {
+    const kept = await navigator.storage.getDirectory();
+    for await (const name of kept.keys()) await kept.removeEntry(name, { recursive: true });
+  });
+  await page.reload();
+  const goOn = page.getByText('Continue where you were');
+  await goOn.waitFor();
+  const left = (await goOn.innerText()).split('at ')[1];
+  host.instead = (path, _request, response) => path === MODEL && !!response.writeHead(503).end();
+  await goOn.click();
+  await expect.poll(() => card(page).innerText(), { timeout: 30 * SECONDS }).toContain('could not be downloaded (503)');
+  host.instead = () => false;
+  await again(page).click();
+  await untilHeard(page);
+  expect((await page.getByRole('timer').innerText()) >= left!).toBe(true);
+  expect(await page.getByRole('button', { name: 'Piece before' }).count()).toBe(0);
+}, 90 * SECONDS);
+
 test('no room to keep the model: it plays from memory, and says so', async () => {
   const { page } = await open(browser, host.address);
   const cdp = await page.context().newCDPSession(page);
@@ -204,6 +230,9 @@ test('no private file system and no other storage, as in some private windows: i
   await page.addInitScript(() => {
     const refuse = () => Promise.reject(new DOMException('no', 'SecurityError'));
     Object.defineProperty(caches, 'open', { value: refuse });
+    for (const name of ['localStorage', 'sessionStorage']) {
+      Object.defineProperty(window, name, { get: () => { throw new DOMException('no', 'SecurityError'); } });
+    }
     Object.defineProperty(window, 'indexedDB', { value: { open: () => { throw new DOMException('no', 'SecurityError'); } } });
   });
   await playAgain(page);
@@ -264,24 +293,54 @@ test('a file as a model: a bad one leaves the one that plays alone and says why,
     const name = bad.split('/').pop()!;
     await expect.poll(() => notice(page).innerText(), { timeout: 60 * SECONDS }).toContain(`“${name}” is not used: `);
     expect((await notice(page).innerText()).length).toBeLessThan(240);
-    expect(await page.locator('.app > footer').innerText()).toContain('Model: mini');
+    expect(await footer(page)).toContain('Model: mini');
     await untilHeard(page);
   }
   const text = () => page.getByRole('timer').innerText();
   const seconds = async () => (await text()).split(':').reduce((sum, part) => 60 * sum + Number(part), 0);
   const at = await seconds();
   await field.setInputFiles(good);
-  await expect.poll(() => page.locator('.app > footer').innerText(), { timeout: 60 * SECONDS }).toContain('Model: copy.gguf');
+  await expect.poll(() => footer(page), { timeout: 60 * SECONDS }).toContain('Model: copy.gguf');
   // Beyond what the other model had written.
   await expect.poll(seconds, { timeout: 40 * SECONDS }).toBeGreaterThan(at + 8);
   await untilHeard(page);
 
   await page.getByRole('button', { name: 'Model: copy.gguf' }).click();
   await page.getByRole('button', { name: 'Back to mini' }).click();
-  await expect.poll(() => page.locator('.app > footer').innerText()).toContain('Model: mini');
+  await expect.poll(() => footer(page), { timeout: 60 * SECONDS }).toContain('Model: mini');
   await untilHeard(page);
   await expect.poll(seconds, { timeout: 20 * SECONDS }).toBeGreaterThan(at + 3);
 }, 180 * SECONDS);
+
+test('a piece that is begun while a model is tried goes on with it', async () => {
+  const { page } = await open(browser, host.address);
+  await page.locator('.start').click();
+  await untilHeard(page);
+  const file = join(folder, 'other.gguf');
+  copyFileSync(join(dist, MODEL), file);
+  await page.getByLabel('Model file').setInputFiles(file);
+  await expect.poll(() => footer(page)).toContain('trying other.gguf');
+  await page.keyboard.press('n');
+  const seed = page.getByLabel('Seed', { exact: true });
+  const begun = await seed.inputValue();
+  await expect.poll(() => footer(page), { timeout: 60 * SECONDS }).toContain('Model: other.gguf');
+  await untilHeard(page);
+  expect(await seed.inputValue()).toBe(begun);
+}, 90 * SECONDS);
+
+test('a model from a file, while the other is fetched, plays instead of it', async () => {
+  const { page } = await open(browser, host.address);
+  const file = join(folder, 'first.gguf');
+  copyFileSync(join(dist, MODEL), file);
+  host.bytesPerSecond = 1e6;
+  await page.locator('.start').click();
+  await page.getByText('Fetching the model').waitFor();
+  await page.getByLabel('Model file').setInputFiles(file);
+  await expect.poll(() => footer(page), { timeout: 60 * SECONDS }).toContain('Model: first.gguf');
+  host.bytesPerSecond = Infinity;
+  await untilHeard(page);
+  expect(await footer(page)).toContain('Model: first.gguf');
+}, 120 * SECONDS);
 
 test('an engine that breaks while music plays: one line, and trying again goes on with the music', async () => {
   const { page } = await open(browser, host.address, { serviceWorkers: 'block' });

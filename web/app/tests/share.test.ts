@@ -1,6 +1,7 @@
 // A link carries music: made here, opened there, shown first and played only then; a bad one is one line.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { writeLink } from '../src/share/link.ts';
 import { dist, launch, open, openIn, peak, PlainHost, SECONDS, untilHeard } from './browser.ts';
 
 const MODEL = 'models/mini-q8_0.gguf';
@@ -54,6 +55,27 @@ test('music goes by link from one listener to another, who is asked first', asyn
     .toBeGreaterThan(end + 3);
   expect([...here.complaints, ...there.complaints]).toEqual([]);
 }, 300 * SECONDS);
+
+test('a second link takes the place of the first; after a cancelled download it is shown again', async () => {
+  const settings = {
+    seed: 7, ensemble: [0], temperature: 1, topP: 0.98, density: 0, frequencyPenalty: 0, polyphony: 16, pace: 40, scale: 0xfff, speed: 1, transpose: 0,
+  };
+  const link = async (count: number) => {
+    const notes = Array.from({ length: count }, (_, i) => ({ onset: i, duration: 0.5, instrument: 0, pitch: 60 + i, velocity: 90 }));
+    return (await writeLink(host.address, notes, settings)).link;
+  };
+  const { page, complaints } = await open(browser, await link(3));
+  await expect.poll(() => dialog(page).innerText()).toContain('3 notes');
+  await page.evaluate((fragment) => void (location.hash = fragment), new URL(await link(5)).hash);
+  await expect.poll(() => dialog(page).innerText()).toContain('5 notes');
+  expect(await page.locator('.notice').count()).toBe(0);
+
+  host.bytesPerSecond = 1e6;
+  await page.getByRole('button', { name: 'Play it' }).click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await expect.poll(() => dialog(page).innerText()).toContain('5 notes');
+  expect(complaints).toEqual([]);
+}, 60 * SECONDS);
 
 test('a bad link is one line, and nothing else happens', async () => {
   const good = '#music=';

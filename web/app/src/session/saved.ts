@@ -1,12 +1,16 @@
-// What survives a reload: the stream's own bytes and the page's settings, one record in IndexedDB.
+// What survives a reload: of each piece the stream's own bytes and the page's settings, one record in IndexedDB.
 import type { Strip } from '../audio/player.ts';
 
 const VERSION = 1;
 const DATABASE = 'midinfinite';
 const STORE = 'session';
-const KEY = 'last';
+/** The only record that there was before there were several. */
+const FIRST_ID = 'last';
+/** Of earlier pieces. */
+const MOST = 8;
 
 export interface Saved {
+  id: string;
   stream: Uint8Array<ArrayBuffer>;
   savedAt: number;
   /** Seconds of music at the playhead. */
@@ -28,6 +32,7 @@ export function readSaved(value: unknown): Saved | undefined {
   const number = (given: unknown, low: number, high: number, fallback: number) =>
     typeof given === 'number' && given >= low && given <= high ? given : fallback;
   return {
+    id: typeof record.id === 'string' ? record.id : FIRST_ID,
     stream: record.stream,
     savedAt: number(record.savedAt, 0, Infinity, 0),
     position: number(record.position, 0, Infinity, 0),
@@ -40,16 +45,26 @@ export function readSaved(value: unknown): Saved | undefined {
   };
 }
 
+/** The latest first; before them the one that this page played, where it was reloaded. */
+export function inOrder(pieces: readonly Saved[], own: string | null): Saved[] {
+  return pieces.toSorted((one, other) => Number(other.id === own) - Number(one.id === own) || other.savedAt - one.savedAt);
+}
+
+/** Which of too many to give up: not the latest, and of the others the one of which least was heard. */
+export function surplus([, ...others]: readonly Saved[]): Saved[] {
+  return others.toSorted((one, other) => other.position - one.position).slice(MOST - 1);
+}
+
 export async function store(saved: Saved): Promise<void> {
-  await request('readwrite', (store) => store.put({ ...saved, version: VERSION }, KEY));
+  await request('readwrite', (store) => store.put({ ...saved, version: VERSION }, saved.id));
 }
 
-export async function restore(): Promise<Saved | undefined> {
-  return readSaved(await request('readonly', (store) => store.get(KEY)));
+export async function restore(): Promise<Saved[]> {
+  return (await request('readonly', (store) => store.getAll())).map(readSaved).filter((piece) => piece !== undefined);
 }
 
-export async function forget(): Promise<void> {
-  await request('readwrite', (store) => store.delete(KEY));
+export async function forget(id: string): Promise<void> {
+  await request('readwrite', (store) => store.delete(id));
 }
 
 async function request<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {

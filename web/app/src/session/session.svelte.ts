@@ -1,6 +1,6 @@
 // One listener's session: the engine, the stream that plays, and what the page shows of them. The page calls it and
 // reads its fields; nothing else talks to the engine.
-import { load, type Engine, type EngineErrorData, type LoadProgress, type ModelInfo, type Note, type Settings, type Stream, type StreamState } from 'midinfinite';
+import { load, type Engine, type EngineErrorData, type LoadProgress, type ModelInfo, type ModelSource, type Note, type Settings, type Stream, type StreamState } from 'midinfinite';
 import { SvelteMap } from 'svelte/reactivity';
 import type { FontProgress } from '../audio/font.ts';
 import { DEFAULT_STRIP, Player, type Strip } from '../audio/player.ts';
@@ -10,8 +10,12 @@ import { bytesOf, LONGEST_SECONDS } from '../export/wav.ts';
 import { Live } from '../live/live.svelte.ts';
 import { fromZero, type PlayedNote } from '../live/recorder.ts';
 import { writeLink, type Shared } from '../share/link.ts';
-import { describeFailure, type Failure } from './failure.ts';
-import * as storage from './saved.ts';
+import type { SharedSettings } from '../share/settings.ts';
+import { describeFailure, type Advice, type Failure } from './failure.ts';
+import { Opening } from './opening.ts';
+import { Pieces } from './pieces.svelte.ts';
+import { recall, remember } from './remember.ts';
+import type { Saved } from './saved.ts';
 import { whatIsMissing } from './support.ts';
 import { tryModel } from './try-model.ts';
 import { keepAwake } from './wake-lock.ts';
@@ -25,6 +29,8 @@ const POLL_MS = 100;
 const PREPARE_AFTER_MS = 300;
 /** Instruments keep their mixer strip so long after their last note, in seconds of music. */
 const STRIP_STAYS = 20;
+/** Playheads are rounded, in seconds. */
+const SAME_PLACE = 0.05;
 export const TAKES = 3;
 export const TAKE_SECONDS = 8;
 /** Seconds of music beyond what is heard: a dense passage, or twice the speed, is no gap. */
@@ -35,6 +41,8 @@ export const POLYPHONY = 16;
 export const PACE = 40;
 /** Without any, this model leaves a band to its drums. */
 export const DENSITY = 0.2;
+/** A piece of another page or tab. */
+const NEWER: Advice = { unsupported: 'Reload the page: a newer version of it wrote this piece.' };
 /** Prompts are heard from so many seconds before new music begins. */
 const PROMPT_HEARD = 8;
 
@@ -47,12 +55,12 @@ interface Prompt {
 }
 
 interface Beginning {
-  prompt?: PlayedNote[];
-  session?: Uint8Array;
-  /** Where the music of a session was first generated: what its engine says is where it goes on. */
-  start?: number;
-  /** Where a session goes on. */
-  position?: number;
+  prompt?: Prompt;
+  /** Of the prompt. */
+  notes?: PlayedNote[];
+  settings?: SharedSettings;
+  /** One of earlier. */
+  piece?: Saved;
 }
 
 export class Session {
@@ -62,8 +70,7 @@ export class Session {
   soundsReady = $state(false);
   /** Stops everything until it is dealt with. */
   failure = $state.raw<Failure | undefined>();
-  /** Passes by itself. */
-  notice = $state.raw<Failure | undefined>();
+  notice = $state.raw<(Failure & { passes: boolean }) | undefined>();
   playing = $state(false);
   waiting = $state(false);
   position = $state(0);
@@ -76,7 +83,7 @@ export class Session {
   scale = $state.raw<{ root: number; mode: number } | undefined>();
   speed = $state(1);
   transpose = $state(0);
-  volume = $state(Number(localStorage.getItem('volume') ?? 0.8));
+  volume = $state(Number(recall('volume') ?? 0.8));
   /** The music sounds here, and not only where MIDI goes. */
   local = $state(true);
   strips = new SvelteMap<number, Strip>();
@@ -89,7 +96,8 @@ export class Session {
   /** A stretch of the music that the listener picked. */
   selection = $state.raw<Stretch | undefined>();
   prompt = $state.raw<Prompt | undefined>();
-  saved = $state.raw<storage.Saved | undefined>();
+  /** What is waited for: the music that was asked for is not there yet. */
+  beginning = $state<string | undefined>();
   model = $state.raw<ModelInfo | undefined>();
   /** Of the file, where the listener brought one. */
   modelName = $state<string | undefined>();
@@ -99,24 +107,30 @@ export class Session {
   readonly player = new Player();
   readonly live = new Live(this.player);
   readonly exporter = new Exporter();
+  readonly pieces = new Pieces();
   #engine: Engine | undefined;
   #loading: Promise<boolean> = Promise.resolve(false);
   #cancel = new AbortController();
   #music: Stream | undefined;
   // Counts what was begun: a stream that comes after another was asked for is let go.
   #begun = 0;
-  // The opening under the choices as they are, written before anybody asks: it is there at the click.
-  #prepared: { choices: string; stream: Promise<Stream> } | undefined;
+  readonly #opening = new Opening();
   #prepareTimer: ReturnType<typeof setTimeout> | undefined;
-  // The engine broke while music played: trying again goes on with it.
-  #interrupted = false;
+  // What trying again does.
+  #asked: (() => Promise<unknown>) | undefined;
+  // The beginning that is under way.
+  #making: Promise<unknown> = Promise.resolve();
   #stopListening: () => void = () => {};
   #lastPlayed = new Map<number, number>();
   // Settings wait here while the engine is still busy with earlier ones: a dragged slider sends what is newest.
   #unsent: { settings: Partial<Settings>; amend: boolean } | undefined;
   #sending = false;
+  // And here while another engine takes the music over.
+  #holding = false;
   // While the engine moves the playhead, the player must not report the old one.
   #moving = 0;
+  // Where the engine's playhead is.
+  #advanced = 0;
   #noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -130,9 +144,8 @@ export class Session {
     setInterval(() => this.#poll(), POLL_MS);
     setInterval(() => this.playing && void this.save(), SAVE_EVERY_MS);
     document.addEventListener('visibilitychange', () => document.hidden && void this.save());
-    void storage.restore().then((saved) => (this.saved = saved), () => {});
     this.failure = whatIsMissing();
-    if (this.failure === undefined && localStorage.getItem(LOADED_BEFORE) !== null) void this.load();
+    if (this.failure === undefined && recall(LOADED_BEFORE) !== null) void this.load();
   }
 
   // ---- loading
@@ -148,8 +161,8 @@ export class Session {
     this.failure = undefined;
     this.#cancel = new AbortController();
     try {
-      this.#engine ??= await load({
-        model: { url: new URL('models/mini-q8_0.gguf', document.baseURI).href, sha256: __MODEL_SHA256__, bytes: MODEL_BYTES },
+      const engine = await load({
+        model: bundledModel(),
         onProgress: (progress) => {
           this.progress = progress;
           // The stored model is gone: so much is not fetched before somebody asks for music.
@@ -157,16 +170,17 @@ export class Session {
         },
         signal: this.#cancel.signal,
       });
-      this.model = this.#engine.model;
-      this.modelName = undefined;
-      if (this.model.kept) localStorage.setItem(LOADED_BEFORE, 'yes');
-      else this.#notKept();
+      // One from a file may have come meanwhile.
+      if (this.#engine === undefined) this.#use(engine);
+      else void engine.dispose();
     } catch (error) {
       this.progress = undefined;
-      if (!this.#cancel.signal.aborted) this.#fail(error, 'Loading failed');
-      else if (this.playing) return this.#load();
-      this.phase = 'idle';
-      return false;
+      if (this.#engine === undefined) {
+        if (!this.#cancel.signal.aborted) this.#fail(error, 'Loading failed');
+        else if (this.playing) return this.#load();
+        this.phase = 'idle';
+        return false;
+      }
     }
     this.phase = 'ready';
     if (!this.playing) this.#prepare();
@@ -176,31 +190,13 @@ export class Session {
 
   #prepare(): void {
     if (this.#engine === undefined || this.#music !== undefined || this.#begun > 0) return;
-    const settings = $state.snapshot(this.choices);
-    this.#dropPrepared();
-    const stream = this.#engine.createStream({ settings, lookAhead: LOOK_AHEAD });
-    stream.catch(() => {}); // whoever takes it is told
-    this.#prepared = { choices: JSON.stringify(settings), stream };
-  }
-
-  /** The stream that was prepared, if it is what would begin now. */
-  #takePrepared(): Promise<Stream> | undefined {
-    const prepared = this.#prepared;
-    if (prepared?.choices !== JSON.stringify($state.snapshot(this.choices))) return undefined;
-    this.#prepared = undefined;
-    return prepared.stream;
-  }
-
-  #dropPrepared(): void {
-    clearTimeout(this.#prepareTimer);
-    const prepared = this.#prepared;
-    this.#prepared = undefined;
-    void prepared?.stream.then((stream) => stream.dispose()).catch(() => {}); // its engine may be gone
+    this.#opening.write(this.#engine, $state.snapshot(this.choices), LOOK_AHEAD);
   }
 
   /** What was fetched so far is kept. */
   cancelLoading(): void {
     this.playing = false;
+    this.#asked = undefined;
     this.#cancel.abort();
   }
 
@@ -224,61 +220,82 @@ export class Session {
     this.failure = whatIsMissing();
     if (this.failure !== undefined) return;
     if (this.phase === 'ready' && !this.soundsReady) void this.#loadSounds();
-    void (this.saved !== undefined && this.#interrupted ? this.continueSaved() : this.play());
+    void (this.#asked?.() ?? this.play());
   }
 
-  #notKept(): void {
-    localStorage.removeItem(LOADED_BEFORE);
-    this.tell('The model plays from memory: this browser has no room to keep it, or may not.', 'The next visit fetches it again.');
+  #use(engine: Engine, name?: string): void {
+    this.#engine = engine;
+    this.model = engine.model;
+    this.modelName = name;
+    if (name !== undefined) return;
+    remember(LOADED_BEFORE, this.model.kept ? 'yes' : null);
+    if (!this.model.kept) this.tell('The model plays from memory: this browser has no room to keep it, or may not.', 'The next visit fetches it again.');
   }
 
-  /** Plays on with a model from a file, which may be anything: what plays is left only for one that writes music. */
-  async useModel(file: File): Promise<void> {
+  /** Plays on with a model from a file, which may be anything. */
+  useModel(file: File): Promise<void> {
+    return this.#changeModel(file, file.name);
+  }
+
+  /** Back to the model that comes with the app. */
+  useBundledModel(): Promise<void> {
+    return this.#changeModel(bundledModel());
+  }
+
+  /** What plays is left only for a model that writes music. */
+  async #changeModel(model: ModelSource, name?: string): Promise<void> {
     if (this.trying !== undefined) return;
-    this.trying = file.name;
+    const called = (this.trying = name ?? 'mini');
     try {
       const session = await this.#music?.save();
-      const { engine, stream } = await tryModel(file, { session, settings: $state.snapshot(this.choices), lookAhead: LOOK_AHEAD });
-      await this.#changeEngine(engine, stream);
-      this.modelName = file.name;
-      this.tell(`“${file.name}” plays now.`);
+      const engine = await tryModel(model, { session, settings: $state.snapshot(this.choices), lookAhead: LOOK_AHEAD });
+      await this.#changeEngine(engine, name);
+      this.#say(`“${called}” plays now.`);
     } catch (error) {
-      this.tell(describeFailure(error, `“${file.name}” is not used`).what, 'Everything stays as it was.');
+      this.tell(describeFailure(error, `“${called}” is not used`).what, 'Everything stays as it was.');
     } finally {
       this.trying = undefined;
     }
   }
 
-  /** Back to the model that comes with the app. */
-  async useBundledModel(): Promise<void> {
-    await this.save();
-    const saved = await storage.restore().catch(() => undefined);
-    const { playing } = this;
-    this.#dropEngine();
-    if (saved === undefined) return void this.load();
-    this.saved = saved;
-    await this.continueSaved();
-    if (!playing) this.pause();
-  }
-
-  async #changeEngine(engine: Engine, music: Stream): Promise<void> {
-    const old = this.#engine;
-    const position = this.player.position;
-    const before = this.#music && this.stream;
-    ++this.#begun;
-    this.#stopListening();
-    this.#dropPrepared();
-    this.#engine = engine;
-    this.model = engine.model;
-    this.phase = 'ready';
-    await this.#listen(music, before?.start);
-    if (before) this.seek(position);
-    void old?.dispose();
+  /** Takes the music along as it is by now: it was played, changed or begun anew while the model was tried. */
+  async #changeEngine(engine: Engine, name: string | undefined): Promise<void> {
+    let music: Stream | undefined;
+    let begun: number;
+    this.#holding = true;
+    try {
+      do {
+        await music?.dispose();
+        await this.#making;
+        begun = this.#begun;
+        const session = await this.#music?.save();
+        music = session && (await engine.createStream({ session }));
+      } while (begun !== this.#begun);
+      const old = this.#engine;
+      const position = this.player.position;
+      this.#stopListening();
+      this.#opening.drop();
+      this.#use(engine, name);
+      this.phase = 'ready';
+      this.#cancel.abort(); // of the model that is being loaded
+      if (music !== undefined) {
+        await this.#listen(music, this.stream?.start);
+        if (music === this.#music) this.seek(position);
+      }
+      void old?.dispose();
+    } catch (error) {
+      if (engine !== this.#engine) void engine.dispose();
+      throw error;
+    } finally {
+      this.#holding = false;
+      void this.#send();
+    }
+    if (this.#music === undefined) this.#prepare();
     if (!this.soundsReady) void this.#loadSounds();
   }
 
   #dropEngine(): void {
-    this.#dropPrepared();
+    this.#opening.drop();
     void this.#engine?.dispose();
     this.#stopListening();
     this.#engine = undefined;
@@ -288,11 +305,11 @@ export class Session {
   }
 
   /** The engine writes no more. What was saved last can go on in a new one. */
-  async #broke(error: EngineErrorData): Promise<void> {
+  #broke(error: EngineErrorData): void {
     this.#dropEngine();
     this.player.pause();
-    this.saved = await storage.restore().catch(() => undefined);
-    this.#interrupted = true;
+    const piece = this.pieces.leave();
+    this.#asked = piece && (() => this.goOn(piece));
     this.#fail(error, 'The music cannot go on');
   }
 
@@ -304,7 +321,7 @@ export class Session {
     this.playing = true;
     if (!(await this.load())) return;
     if (this.#music === undefined && this.#begun === 0) await this.#begin({});
-    if (this.playing) this.player.play();
+    this.#startClock();
   }
 
   pause(): void {
@@ -316,6 +333,7 @@ export class Session {
 
   toggle(): void {
     if (this.playing) this.pause();
+    else if (this.failure !== undefined) this.retry();
     else void this.play();
   }
 
@@ -370,7 +388,7 @@ export class Session {
   /** `amend`: part of the change before, as while a slider is dragged. */
   change(settings: Partial<Choices>, amend = false): void {
     Object.assign(this.choices, settings);
-    if (this.#music === undefined) {
+    if (this.#music === undefined && this.#begun === 0) {
       clearTimeout(this.#prepareTimer);
       this.#prepareTimer = setTimeout(() => this.#prepare(), PREPARE_AFTER_MS);
       return;
@@ -393,7 +411,7 @@ export class Session {
 
   setVolume(volume: number): void {
     this.volume = volume;
-    localStorage.setItem('volume', String(volume));
+    remember('volume', String(volume));
     this.player.setMasterVolume(volume);
   }
 
@@ -416,7 +434,6 @@ export class Session {
   /** A new piece from nothing, under the choices as they are and another seed. */
   async startNew(): Promise<void> {
     this.player.unlock();
-    this.prompt = undefined;
     this.choices.seed = randomSeed();
     await this.#startOver({});
   }
@@ -424,21 +441,23 @@ export class Session {
   /** Goes on from a file; from its first `seconds` if they are fewer than it has. */
   async startFrom(name: string, bytes: Uint8Array<ArrayBuffer>, seconds: number): Promise<void> {
     this.player.unlock();
+    this.#asked = () => this.startFrom(name, bytes, seconds);
     this.playing = true;
     if (!(await this.load()) || this.#engine === undefined) return;
-    let from: Note[];
+    let notes: Note[];
+    let whole: Prompt['whole'];
     try {
       const all = await this.#engine.readMidi(bytes);
-      const notes = all.filter((note) => note.onset < seconds);
+      notes = all.filter((note) => note.onset < seconds);
       if (notes.length === 0) throw new Error('it has no notes');
-      from = notes;
-      this.prompt = { name, whole: notes.length === all.length ? bytes : undefined };
+      if (notes.length === all.length) whole = bytes;
     } catch (error) {
+      this.#asked = undefined;
       this.playing = this.#music !== undefined && !this.player.stopped;
       this.tell(describeFailure(error, `“${name}” could not be read`).what, 'Try another MIDI file.');
       return;
     }
-    await this.#startOver({ prompt: from }, () => (this.stream?.start ?? 0) - PROMPT_HEARD);
+    await this.#startOver({ prompt: { name, whole }, notes }, () => (this.stream?.start ?? 0) - PROMPT_HEARD);
   }
 
   /** Goes on from what the listener played: an answer to it, or the music so far with it. */
@@ -447,126 +466,164 @@ export class Session {
     if (notes.length === 0) return;
     this.player.unlock();
     const itsEnd = () => this.stream?.start ?? 0;
-    if (along === undefined) return this.#startFromNotes('What you played', fromZero(notes), itsEnd);
+    if (along === undefined) {
+      await this.#startOver({ prompt: { name: 'What you played', whole: undefined }, notes: fromZero(notes) }, itsEnd);
+      return;
+    }
     const { notes: music } = this.player;
     const heard: PlayedNote[] = [...music.notes()].slice(0, music.firstAt(along));
-    await this.#startFromNotes('The music and what you played', [...heard, ...notes].sort((one, other) => one.onset - other.onset), itsEnd);
+    const together = [...heard, ...notes].sort((one, other) => one.onset - other.onset);
+    await this.#startOver({ prompt: { name: 'The music and what you played', whole: undefined }, notes: together }, itsEnd);
   }
 
-  /** Plays what a link brought, with its settings, and goes on from it. */
-  async startFromShared({ notes, settings: { speed, transpose, ...choices } }: Shared): Promise<void> {
+  /** Plays what a link brought, with its settings, and goes on from it. Whether it does. */
+  startFromShared({ notes, settings }: Shared): Promise<boolean> {
     this.player.unlock();
-    Object.assign(this.choices, choices);
-    this.scale = undefined;
-    this.setSpeed(speed);
-    this.setTranspose(transpose);
-    await this.#startFromNotes('Music from a link', notes);
+    return this.#startOver({ prompt: { name: 'Music from a link', whole: undefined }, notes, settings });
   }
 
-  async #startFromNotes(name: string, notes: PlayedNote[], position?: () => number): Promise<void> {
-    this.prompt = { name, whole: undefined };
-    await this.#startOver({ prompt: notes }, position);
-  }
-
-  /** Where the last visit ended. */
-  async continueSaved(): Promise<void> {
-    const saved = this.saved;
-    if (saved === undefined) return;
-    this.saved = undefined;
-    this.#interrupted = false;
-    this.setSpeed(saved.speed);
-    this.setTranspose(saved.transpose);
-    this.scale = saved.scale;
-    for (const [instrument, strip] of saved.strips) this.strips.set(instrument, strip);
-    this.player.setStrips(this.strips);
-    this.prompt = saved.prompt;
+  /** An earlier piece, from where it was left. */
+  async goOn(piece: Saved): Promise<void> {
     this.player.unlock();
-    const { stream: session, start, position } = saved;
-    await this.#startOver({ session, start, position }, () => position);
+    await this.#startOver({ piece }, () => piece.position);
   }
 
   /** Plays from the beginning, or from elsewhere, known once the music is there. */
-  async #startOver(from: Beginning, position?: () => number): Promise<void> {
+  async #startOver(from: Beginning, position?: () => number): Promise<boolean> {
+    this.#asked = () => this.#startOver(from, position);
     this.playing = true;
-    if (!(await this.load())) return;
-    await this.#begin(from);
+    if (!(await this.load()) || !(await this.#begin(from))) return false;
     if (position !== undefined) await this.#seek(position());
-    if (this.playing) this.player.play();
+    this.#startClock();
+    return true;
   }
 
-  async #begin(from: Beginning): Promise<void> {
+  #startClock(): void {
+    if (this.playing && this.#music !== undefined) this.player.play();
+  }
+
+  /** Whether it begins: something else may have been asked for meanwhile. */
+  #begin(from: Beginning): Promise<boolean> {
+    const made = this.#make(from);
+    this.#making = made;
+    return made;
+  }
+
+  async #make(from: Beginning): Promise<boolean> {
     const engine = this.#engine;
-    if (engine === undefined) return;
+    if (engine === undefined) return false;
     const mine = ++this.#begun;
     this.#stopListening();
     const old = this.#music;
+    const left = this.#snapshot();
     this.#music = undefined;
-    this.saved = undefined;
+    this.#unsent = undefined;
+    this.beginning = from.prompt ? `Reading “${from.prompt.name}”…` : 'A moment…';
     this.player.clear();
-    this.player.seek(from.position ?? 0);
+    this.player.seek(from.piece?.position ?? 0);
     this.selection = undefined;
     this.order = [];
     this.present = [];
     this.#lastPlayed.clear();
+    this.#dress(from);
     try {
+      this.pieces.leave(await left);
       await old?.dispose();
-      const prepared = from.session || from.prompt ? undefined : this.#takePrepared();
-      this.#dropPrepared();
-      const music = await (prepared ?? engine.createStream(from.session ? { session: from.session } : { settings: $state.snapshot(this.choices), prompt: from.prompt, lookAhead: LOOK_AHEAD }));
-      if (mine !== this.#begun) return void music.dispose();
-      await this.#listen(music, from.start);
+      if (mine !== this.#begun) return false;
+      const settings = $state.snapshot(this.choices);
+      const opening = from.piece || from.notes ? undefined : this.#opening.take(settings);
+      this.#opening.drop();
+      const music = await (opening ?? engine.createStream(from.piece ? { session: from.piece.stream } : { settings, prompt: from.notes, lookAhead: LOOK_AHEAD }));
+      if (mine !== this.#begun) {
+        void music.dispose();
+        return false;
+      }
+      this.pieces.begin(from.piece);
+      await this.#listen(music, from.piece?.start);
     } catch (error) {
+      if (mine !== this.#begun) return false;
       this.#begun = 0;
-      this.#fail(error, 'The music could not begin');
+      // It may never answer again.
+      if (['internal', 'out of memory'].includes((error as Partial<EngineErrorData>).code ?? '')) this.#dropEngine();
+      this.#fail(error, 'The music could not begin', from.piece && NEWER);
+      return false;
     }
+    if (mine !== this.#begun) return false;
+    this.beginning = undefined;
+    this.#asked = undefined;
+    void this.#send();
+    return true;
+  }
+
+  /** The page's own part of a beginning. */
+  #dress({ prompt, settings, piece }: Beginning): void {
+    this.prompt = prompt ?? piece?.prompt;
+    if (settings !== undefined) {
+      const { speed, transpose, ...choices } = settings;
+      Object.assign(this.choices, choices);
+      this.scale = undefined;
+      this.setSpeed(speed);
+      this.setTranspose(transpose);
+    }
+    if (piece !== undefined) {
+      this.setSpeed(piece.speed);
+      this.setTranspose(piece.transpose);
+      this.scale = piece.scale;
+      this.strips.clear();
+      for (const [instrument, strip] of piece.strips) this.strips.set(instrument, strip);
+    } else {
+      // Who played alone may not play in this one, and would silence it.
+      for (const [instrument, strip] of this.strips) if (strip.solo) this.strips.set(instrument, { ...strip, solo: false });
+    }
+    this.player.setStrips(this.strips);
   }
 
   async #listen(music: Stream, start?: number): Promise<void> {
     this.#music = music;
     music.setSpeed(this.speed);
-    const deaf = music.onError((error) => void this.#broke(error));
+    const deaf = music.onError((error) => this.#broke(error));
     await new Promise<void>((first) => {
       const off = music.onUpdate((update) => {
         this.stream = start === undefined ? update.state : { ...update.state, start };
         this.player.update(update);
         this.#seen(update.notes);
         // What the listener is choosing right now is newer than what the engine tells.
-        if (!this.#sending) this.#adopt(update.state.settings);
+        if (!this.#sending && this.#unsent === undefined) this.#adopt(update.state.settings);
         first();
       });
       this.#stopListening = () => {
         off();
         deaf();
+        first();
       };
     });
+    this.#advanced = this.stream?.playhead ?? 0;
   }
 
   // ---- keeping
 
   async save(): Promise<void> {
-    const music = this.#music;
-    if (music === undefined) return;
-    try {
-      const bytes = await music.save();
-      await storage.store({
-        stream: new Uint8Array(bytes),
-        savedAt: Date.now(),
-        position: this.player.position,
-        start: this.stream?.start ?? 0,
-        speed: this.speed,
-        transpose: this.transpose,
-        strips: [...this.strips].map(([instrument, strip]) => [instrument, { ...strip }]),
-        scale: this.scale,
-        prompt: this.prompt,
-      });
-    } catch {
-      // A full or forbidden storage costs the way back after a reload, and nothing else.
-    }
+    const piece = await this.#snapshot();
+    if (piece !== undefined) await this.pieces.keep(piece);
   }
 
-  async forgetSaved(): Promise<void> {
-    this.saved = undefined;
-    await storage.forget().catch(() => {});
+  /** What plays, as it can go on; undefined: nothing does, or the engine does not say. */
+  async #snapshot(): Promise<Saved | undefined> {
+    const { id } = this.pieces;
+    if (this.#music === undefined || id === undefined) return undefined;
+    const page = {
+      id,
+      savedAt: Date.now(),
+      position: this.player.position,
+      start: this.stream?.start ?? 0,
+      speed: this.speed,
+      transpose: this.transpose,
+      strips: [...this.strips].map(([instrument, strip]): [number, Strip] => [instrument, { ...strip }]),
+      scale: this.scale,
+      prompt: this.prompt,
+    };
+    const stream = await this.#music.save().catch(() => undefined);
+    return stream && { ...page, stream: new Uint8Array(stream) };
   }
 
   /** From its beginning to what is generated. */
@@ -619,8 +676,18 @@ export class Session {
   }
 
   /** A link to a stretch, with the settings; `from`: where in it that begins which fits. */
-  shareLink({ from, to }: Stretch): Promise<{ link: string; from: number }> {
-    return writeLink(location.href, this.player.notes.within(from, to), { ...$state.snapshot(this.choices), speed: this.speed, transpose: this.transpose });
+  async shareLink({ from, to }: Stretch): Promise<{ link: string; from: number } | undefined> {
+    const notes = this.player.notes.within(from, to);
+    if (notes.length === 0) {
+      this.tell('There are no notes.', 'Pick a stretch with notes.');
+      return undefined;
+    }
+    try {
+      return await writeLink(location.href, notes, { ...$state.snapshot(this.choices), speed: this.speed, transpose: this.transpose });
+    } catch (error) {
+      this.#tell(error, 'The link could not be made');
+      return undefined;
+    }
   }
 
   /** What files of this music are called, without their ending. */
@@ -628,9 +695,16 @@ export class Session {
     return `midinfinite-${this.choices.seed}`;
   }
 
-  tell(what: string, advice = ''): void {
+  /** Stays until it is closed. */
+  tell(what: string, advice: string): void {
     clearTimeout(this.#noticeTimer);
-    this.notice = { what, advice };
+    this.notice = { what, advice, passes: false };
+  }
+
+  /** Went well: passes by itself. */
+  #say(what: string): void {
+    clearTimeout(this.#noticeTimer);
+    this.notice = { what, advice: '', passes: true };
     this.#noticeTimer = setTimeout(() => (this.notice = undefined), 7000);
   }
 
@@ -640,7 +714,7 @@ export class Session {
     if (this.#sending) return;
     this.#sending = true;
     try {
-      while (this.#unsent !== undefined && this.#music !== undefined) {
+      while (this.#unsent !== undefined && this.#music !== undefined && !this.#holding) {
         const { settings, amend } = this.#unsent;
         this.#unsent = undefined;
         this.#tellPlace();
@@ -662,9 +736,10 @@ export class Session {
 
   /** Where what is chosen next acts. */
   #tellPlace(): void {
-    if (this.#moving > 0) return;
-    if (this.player.stands) this.#music?.stand(this.player.frontier);
-    else this.#music?.advance(this.player.frontier);
+    if (this.#moving > 0 || this.#music === undefined) return;
+    this.#advanced = this.player.frontier;
+    if (this.player.stands) this.#music.stand(this.#advanced);
+    else this.#music.advance(this.#advanced);
   }
 
   /** Does what may put the engine's playhead elsewhere, and takes the player there. */
@@ -679,8 +754,9 @@ export class Session {
     } finally {
       --this.#moving;
     }
-    const there = to ?? this.stream?.playhead;
-    if (there !== undefined && Math.abs(there - this.player.frontier) > 0.5) this.player.seek(there);
+    // The player went on meanwhile; the engine may have stayed.
+    const there = to ?? this.stream?.playhead ?? this.#advanced;
+    if (to !== undefined || Math.abs(there - this.#advanced) > SAME_PLACE) this.player.seek((this.#advanced = there));
   }
 
   #seen(notes: Note[]): void {
@@ -725,11 +801,14 @@ export class Session {
     this.tell(what, advice);
   }
 
-  #fail(error: unknown, doing: string): void {
-    this.failure = describeFailure(error, doing);
+  #fail(error: unknown, doing: string, advice?: Advice): void {
+    this.failure = describeFailure(error, doing, advice);
     this.playing = false;
+    this.beginning = undefined;
   }
 }
+
+const bundledModel = () => ({ url: new URL('models/mini-q8_0.gguf', document.baseURI).href, sha256: __MODEL_SHA256__, bytes: MODEL_BYTES });
 
 function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0]! % 1_000_000;

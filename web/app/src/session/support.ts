@@ -9,7 +9,7 @@ export function whatIsMissing(): Failure | undefined {
     return { what: 'WebAssembly is off in this browser, and the engine is made of it', advice: 'Switch it on (a lockdown mode or a policy may forbid it), or use another browser.' };
   }
   if (typeof AudioWorkletNode === 'undefined') {
-    return { what: 'This browser is too old for the synthesizer', advice: 'Use a current Chrome, Edge, Firefox or Safari.' };
+    return { what: 'This browser is too old for the synthesizer', advice: 'Update it, or use a current Chrome or Firefox.' };
   }
   return undefined;
 }

@@ -1,22 +1,18 @@
-// Another model, from a file that may be anything: it must load and write music before anything is given up for it.
-import { load, type Engine, type Stream, type StreamOptions } from 'midinfinite';
+// Another model, which may be anything: it must load and write music before anything is given up for it.
+import { load, type Engine, type ModelSource, type Stream, type StreamOptions } from 'midinfinite';
 
 const MOST_BYTES = 1.5e9;
 const MOST_SECONDS = 30;
 
-export interface Tried {
-  engine: Engine;
-  stream: Stream;
-}
-
-/** Goes on from `session` if there is one. Rejects with what is wrong with the file; nothing of it stays then. */
-export async function tryModel(file: File, from: Pick<StreamOptions, 'session' | 'settings' | 'lookAhead'>): Promise<Tried> {
-  if (file.size > MOST_BYTES) throw new Error(`it is larger than ${MOST_BYTES / 1e9} GB, too much for a browser`);
-  const engine = await load({ model: file });
+/** Goes on from `session` if there is one. Rejects with what is wrong with the model; nothing of it stays then. */
+export async function tryModel(model: ModelSource, from: Pick<StreamOptions, 'session' | 'settings' | 'lookAhead'>): Promise<Engine> {
+  if (model instanceof File && model.size > MOST_BYTES) throw new Error(`it is larger than ${MOST_BYTES / 1e9} GB, too much for a browser`);
+  const engine = await load({ model });
   try {
     const stream = await engine.createStream(from);
     await untilItWrites(stream);
-    return { engine, stream };
+    await stream.dispose();
+    return engine;
   } catch (error) {
     void engine.dispose();
     throw error;

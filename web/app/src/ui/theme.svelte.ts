@@ -1,11 +1,12 @@
 // Dark or light: as the system says, unless the listener chose.
 import { DARK, LIGHT } from '../roll/palette.ts';
+import { recall, remember } from '../session/remember.ts';
 
 const KEY = 'theme';
 const system = matchMedia('(prefers-color-scheme: dark)');
 
 class Theme {
-  #chosen = $state(localStorage.getItem(KEY));
+  #chosen = $state(recall(KEY));
   #system = $state(system.matches);
   dark = $derived((this.#chosen ?? (this.#system ? 'dark' : 'light')) === 'dark');
   roll = $derived(this.dark ? DARK : LIGHT);
@@ -17,7 +18,7 @@ class Theme {
 
   toggle(): void {
     this.#chosen = this.dark ? 'light' : 'dark';
-    localStorage.setItem(KEY, this.#chosen);
+    remember(KEY, this.#chosen);
     this.#show();
   }
 
