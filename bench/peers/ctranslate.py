@@ -1,5 +1,5 @@
-"""CTranslate2: its GPT-2 filled with the file's weights. Variants float32 and int8: all matrices so, the head too, rounded by
-CTranslate2 (one scale a row), activations to 8 bits at each product.
+"""CTranslate2: its GPT-2 filled with the file's weights. Variants float32 and int8: all matrices so, the head too,
+rounded by CTranslate2 (one scale a row), activations to 8 bits at each product.
 
 It chooses its ids itself (the likeliest, no beams) and hands them out one by one; decoding is timed from the first to 48
 ids later, so that reading the 487 before is not in it. Keys and values in float32, as its generator keeps them.
@@ -64,9 +64,7 @@ class CTranslate(Peer):
     def check(self):
         ids = random_ids()[: CHECKED - LONG + 1]
         result = self.generate(ids, LONG, return_logits_vocab=True)
-        logits = np.array(result.logits[0][-1], np.float32).reshape(-1)
-        logits[-1] = logits[:-1].min()  # an end is not allowed
-        return ids + result.sequences_ids[0][: LONG - 1], logits
+        return ids + result.sequences_ids[0][: LONG - 1], np.array(result.logits[0][-1], np.float32).reshape(-1)
 
     def prepare(self):
         self.decode()

@@ -2,10 +2,11 @@
 its own converter: keys and values are its state, kept as it keeps them by default.
 
 Variants float32; int8 and int4: all matrices of the layers and the head in blocks of 32, the file's own integers and
-scales where it has as many bits (activations rounded in groups, the plugin's default); int8-row and int4-group: rounded by
-nncf.compress_weights instead, one scale a row or for 128 weights, int4 with the head in 8 bits.
+scales where it has as many bits; int8-row: rounded by nncf.compress_weights instead, one scale a row. Activations and the
+state are rounded as the plugin does by default.
 """
 
+import nncf
 import numpy as np
 import openvino as ov
 from openvino import opset13 as op
@@ -16,7 +17,7 @@ from peer import Peer, serve
 
 class Graph:
     def __init__(self, weights, bits):
-        self.weights, self.bits, self.states = weights, bits, []
+        self.weights, self.bits, self.states, self.packed = weights, bits, [], []
 
     def matrix(self, name):
         if self.bits is None:
@@ -27,8 +28,8 @@ class Graph:
             codes = op.constant(np.ascontiguousarray(codes.reshape(shape)))
         else:
             codes = codes.reshape(-1).astype(np.uint8) & 15
-            packed = np.ascontiguousarray(codes[0::2] | codes[1::2] << 4)
-            codes = op.constant(ov.Tensor(packed, ov.Shape(shape), ov.Type.i4))
+            self.packed.append(np.ascontiguousarray(codes[0::2] | codes[1::2] << 4))  # constants do not copy them
+            codes = op.constant(ov.Tensor(self.packed[-1], ov.Shape(shape), ov.Type.i4))
         product = op.multiply(op.convert(codes, "f16"), op.constant(scales[..., None].astype(np.float16)))
         return op.convert(op.reshape(product, op.constant([scales.shape[0], -1]), False), "f32")
 
@@ -83,17 +84,13 @@ class OpenVino(Peer):
     prefills = True
 
     def __init__(self, weights, path, threads, variant):
-        kind, _, rounding = variant.partition("-")
-        bits = {"float32": None, "int8": 8, "int4": 4}[kind]
-        model = Graph(weights, None if rounding else bits).model()
-        if rounding:
-            model = rounded(model, bits)
-        else:
-            self.bits = bits
-        if bits == 4 and rounding:
-            self.correlation, self.near = 0.2, 100
+        self.bits = {"int8": 8, "int4": 4}.get(variant)
+        self.graph = Graph(weights, self.bits)
+        model = self.graph.model()
+        if variant == "int8-row":
+            model = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
         hints = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
-        if kind == "float32":
+        if variant == "float32":
             hints |= {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
         compiled = ov.Core().compile_model(model, "CPU", hints)
         precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -101,7 +98,7 @@ class OpenVino(Peer):
         self.name = f"OpenVINO {ov.__version__.split('-')[0]} {variant}, {precision}, cache {cache}"
         self.request = compiled.create_infer_request()
         self.layout = (1, weights.heads, 0, weights.head_width)
-        self.beam = ov.Tensor(np.zeros(1, np.int32))
+        self.beam = np.zeros(1, np.int32)
         self.kept = None
 
     def rewind(self, begin):
@@ -119,16 +116,9 @@ class OpenVino(Peer):
         mask = np.zeros((1, 1, n, begin + n), np.float32)
         if n > 1:
             mask += np.triu(np.full((n, begin + n), -np.inf, np.float32), begin + 1)
-        self.request.infer({"ids": np.array([ids], np.int64), "positions": np.arange(begin, begin + n)[None],
-                            "mask": mask, "beam": self.beam}, share_inputs=True)
+        inputs = [np.array([ids], np.int64), np.arange(begin, begin + n)[None], mask, self.beam]
+        self.request.infer(dict(enumerate(inputs)), share_inputs=True)
         return self.request.get_output_tensor(0).data
-
-
-def rounded(model, bits):
-    import nncf
-
-    modes = nncf.CompressWeightsMode
-    return nncf.compress_weights(model, mode=modes.INT8_SYM if bits == 8 else modes.INT4_SYM)
 
 
 if __name__ == "__main__":
