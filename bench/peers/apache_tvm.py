@@ -63,7 +63,6 @@ def norm(width, epsilon):
 
 
 def linear(outputs, inputs, gelu):
-    """y = residual + act(w x + b); a gelu has no residual, and the other way round."""
     panels = outputs // LANES
 
     @T.prim_func
@@ -77,23 +76,13 @@ def linear(outputs, inputs, gelu):
                 for lane in T.vectorized(LANES):
                     sums[lane] = sums[lane] + x[i] * w[panel, i, lane]
             for lane in T.vectorized(LANES):
-                y[panel * LANES + lane] = sums[lane]
+                if gelu:
+                    y[panel * LANES + lane] = sums[lane] / (T.float32(1) + T.exp(T.float32(-1.5957691216) * (
+                        sums[lane] + T.float32(0.044715) * sums[lane] * sums[lane] * sums[lane])))
+                else:
+                    y[panel * LANES + lane] = sums[lane]
 
-    @T.prim_func
-    def with_gelu(x: T.Buffer((inputs,), "float32"), w: T.Buffer((panels, inputs, LANES), "float32"),
-                  b: T.Buffer((outputs,), "float32"), y: T.Buffer((outputs,), "float32")):
-        for panel in T.parallel(panels):
-            sums = T.alloc_buffer((LANES,), "float32", scope="local")
-            for lane in T.vectorized(LANES):
-                sums[lane] = b[panel * LANES + lane]
-            for i in T.serial(inputs):
-                for lane in T.vectorized(LANES):
-                    sums[lane] = sums[lane] + x[i] * w[panel, i, lane]
-            for lane in T.vectorized(LANES):
-                y[panel * LANES + lane] = sums[lane] / (T.float32(1) + T.exp(T.float32(-1.5957691216) * (
-                    sums[lane] + T.float32(0.044715) * sums[lane] * sums[lane] * sums[lane])))
-
-    return with_gelu if gelu else kernel
+    return kernel
 
 
 def add(width):
