@@ -106,6 +106,7 @@ def serve(make):
         check = checked(peer, weights)
         del weights
         peer.prepare()
+        peer.decode()
         answer({"name": peer.name, "check": check, "prefills": peer.prefills})
         for line in sys.stdin:
             what = json.loads(line)["do"]

@@ -14,7 +14,7 @@ class Gpt2(torch.nn.Module):
     def __init__(self, weights, dtype):
         super().__init__()
         self.heads, self.head_width, self.epsilon = weights.heads, weights.head_width, weights.epsilon
-        tensor = lambda name: torch.from_numpy(weights[name]).to(dtype)  # noqa: E731
+        tensor = lambda name: torch.tensor(weights[name], dtype=dtype)  # noqa: E731
 
         def linear(name, bias=True):
             module = torch.nn.Linear(1, 1, bias=bias)
@@ -67,7 +67,8 @@ class PyTorch(Peer):
             functional.scaled_dot_product_attention = attention
         self.network = Gpt2(weights, torch.bfloat16 if variant == "bfloat16" else torch.float32)
         if variant == "int8":
-            self.network = torch.ao.quantization.quantize_dynamic(self.network, {torch.nn.Linear}, dtype=torch.qint8)
+            rows = {torch.nn.Linear: torch.ao.quantization.per_channel_dynamic_qconfig}
+            self.network = torch.ao.quantization.quantize_dynamic(self.network, rows, dtype=torch.qint8)
         self.step = self.network
         if variant == "compiled":
             self.step = torch.compile(self.network, dynamic=True)
