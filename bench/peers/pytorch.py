@@ -1,8 +1,12 @@
 """PyTorch: the step written here, keys and values in preallocated float32 tensors, scaled_dot_product_attention.
 
 Variants float32; bfloat16: weights, activations, keys and values; int8: the matrices of the layers and the head by
-quantize_dynamic (one scale a row, activations rounded at each product); compiled: float32 through torch.compile.
+quantize_dynamic (one scale a row, activations rounded at each product); compiled: float32 through torch.compile. Runs in
+PyTorch 1.13 too, which Debian has.
 """
+
+import os
+import re
 
 import torch
 from torch.nn import functional
@@ -89,10 +93,15 @@ def attention(q, k, v, is_causal):
 
 
 def blas():
-    says = torch.__config__.show()
-    capability = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else "?"
-    which = "MKL" if torch.backends.mkl.is_available() else "OpenBLAS" if "open" in says.lower() else "another BLAS"
-    return f"{which}{', oneDNN' if torch.backends.mkldnn.is_available() else ''}, {capability}"
+    """The library that multiplies matrices, and the instructions that PyTorch's own kernels use."""
+    library = "MKL"
+    if not torch.backends.mkl.is_available():
+        with open("/proc/self/maps") as maps:
+            if "openblas" not in maps.read():
+                raise RuntimeError("its BLAS is a plain one, which is no comparison: install libopenblas0-pthread")
+        library = f"OpenBLAS {os.environ.get('OPENBLAS_CORETYPE', '')}".strip()
+    instructions = re.search(r"CPU capability usage: (\S+)", torch.__config__.show())
+    return f"{library}, {instructions[1] if instructions else 'unknown'}"
 
 
 if __name__ == "__main__":
