@@ -14,14 +14,23 @@ from torch.nn import functional
 from peer import Peer, serve
 
 
+class Product(torch.nn.Linear):
+    """For one id as a matrix times a vector, which is up to ten times as fast with OpenBLAS."""
+
+    def forward(self, x):
+        if x.shape[0] > 1:
+            return super().forward(x)
+        return (torch.mv(self.weight, x[0]) if self.bias is None else torch.addmv(self.bias, self.weight, x[0]))[None]
+
+
 class Gpt2(torch.nn.Module):
-    def __init__(self, weights, dtype):
+    def __init__(self, weights, dtype, product):
         super().__init__()
         self.heads, self.head_width, self.epsilon = weights.heads, weights.head_width, weights.epsilon
         tensor = lambda name: torch.tensor(weights[name], dtype=dtype)  # noqa: E731
 
         def linear(name, bias=True):
-            module = torch.nn.Linear(1, 1, bias=bias)
+            module = product(1, 1, bias=bias)
             module.weight = torch.nn.Parameter(tensor(f"{name}.weight"), requires_grad=False)
             module.out_features, module.in_features = module.weight.shape
             if bias:
@@ -62,14 +71,14 @@ class Gpt2(torch.nn.Module):
 
 
 class PyTorch(Peer):
-    prefills = True
-
     def __init__(self, weights, path, threads, variant):
+        self.prefills = variant != "compiled"  # reads several ids as float32 does
         torch.set_num_threads(threads)
         self.name = f"PyTorch {torch.__version__} {variant}, {blas()}"
         if not hasattr(functional, "scaled_dot_product_attention"):
             functional.scaled_dot_product_attention = attention
-        self.network = Gpt2(weights, torch.bfloat16 if variant == "bfloat16" else torch.float32)
+        self.network = Gpt2(weights, torch.bfloat16 if variant == "bfloat16" else torch.float32,
+                            torch.nn.Linear if variant in ("bfloat16", "int8") else Product)
         if variant == "int8":
             rows = {torch.nn.Linear: torch.ao.quantization.per_channel_dynamic_qconfig}
             self.network = torch.ao.quantization.quantize_dynamic(self.network, rows, dtype=torch.qint8)
