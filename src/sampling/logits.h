@@ -32,7 +32,8 @@ inline bool all_finite(std::span<const float> logits) {
   return largest < 0xFF000000U;
 }
 
-/// e^x for x <= 0, off by at most 4 in 10^7; the same bits from every compiler. Below -87 it stays as at -87.
+/// e^x for x <= 0, off by at most (3 + |x|) / 10^7 of it; the same bits from every compiler. Below -87 it stays as at
+/// -87.
 inline float exp_below_zero(float x) {
   const float exponent = (x > -87.0F ? x : -87.0F) * 1.44269504F;
   const auto whole = static_cast<std::int32_t>(exponent - 0.5F);
