@@ -40,8 +40,8 @@ struct KeptTensor {
 
 /// What conversion does with each tensor, in the order of the file: matrices take options.type, except that a row that
 /// is no multiple of 32 stays f16 under q8_0 and q4_0, that q4_0 leaves the token embedding and attention's output at
-/// q8_0 (decision 014), and that position embeddings stay f32 (they are read by the row and cost next to nothing); norms
-/// and biases stay f32. [any thread]
+/// q8_0 (decision 014), and that position embeddings stay f32 (they are read by the row and cost next to nothing);
+/// norms and biases stay f32. [any thread]
 DType stored_type(const TensorInfo& tensor, DType asked);
 
 /// The tensors of `tensors` that stored_type keeps back under `asked`. [any thread]
@@ -55,9 +55,9 @@ GgufMetadata carried_metadata(const GgufMetadata& source);
 
 /// Writes `checkpoint` to `destination` as GGUF, whole or not at all: the same input gives the same bytes, calibrated
 /// with one instruction set. A tensor already stored in its type is copied as it is, unless it is calibrated anew.
-/// Memory: one tensor as float32 and as stored; what measure_inputs says besides, when calibrating. Errors: kInvalidArgument
-/// for another type, a key that is_own_key, an array, or a weight that the type cannot hold (with tensor and place);
-/// those of reading and of write_file_whole. [main]
+/// Memory: one tensor as float32 and as stored; what measure_inputs says besides, when calibrating. Errors:
+/// kInvalidArgument for another type, a key that is_own_key, an array, or a weight that the type cannot hold (with
+/// tensor and place); those of reading and of write_file_whole. [main]
 Result<void> convert(const Checkpoint& checkpoint, const std::string& destination, const ConvertOptions& options);
 
 /// The same into any writer. [main]
