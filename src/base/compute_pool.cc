@@ -3,27 +3,31 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
-#include <vector>
 
+#include "base/crowding.h"
 #include "base/result.h"
 #include "base/spin_wait.h"
 
 namespace midinf {
 
 struct ComputePool::State {
+  struct Seat {
+    alignas(64) std::atomic<std::uint32_t> asked{0};  // rounds that this thread has a part in
+    std::thread thread;
+  };
   std::mutex turn;  // one caller at a time
   const std::function<void(int)>* work = nullptr;
-  std::atomic<std::uint32_t> round{0};
   std::atomic<std::uint32_t> finished{0};  // rounds times threads
   bool stop = false;
-  std::vector<std::thread> threads;
-  std::mutex failing;  // of what follows
+  std::deque<Seat> others;  // all threads but the caller's
+  std::mutex failing;       // of what follows
   std::exception_ptr failure;
 
   void work_on(int index) {
@@ -35,49 +39,68 @@ struct ComputePool::State {
     }
   }
 
-  void next_round() {
-    round.fetch_add(1, std::memory_order_release);
-    round.notify_all();
+  static void ask(Seat& seat) {
+    seat.asked.fetch_add(1, std::memory_order_release);
+    seat.asked.notify_all();
   }
 
-  void serve(int index) {
+  void serve(const Seat& seat, int index) {
     for (std::uint32_t seen = 0;; ++seen) {
-      spin_wait(round, seen);
+      spin_wait(seat.asked, seen);
       if (stop) return;
       work_on(index);
       finished.fetch_add(1, std::memory_order_release);
       finished.notify_all();
     }
   }
+
+  std::mutex reporting;  // of crowding
+  Crowding crowding{1};
+  std::atomic<int> ready{1};
 };
 
 ComputePool::ComputePool(int threads) : state_(std::make_unique<State>()) {
   MIDINF_ASSERT(threads >= 1);
-  state_->threads.reserve(static_cast<std::size_t>(threads));
   try {
-    for (int i = 1; i < threads; ++i) state_->threads.emplace_back([state = state_.get(), i] { state->serve(i); });
+    for (int i = 1; i < threads; ++i) {
+      State::Seat& seat = state_->others.emplace_back();
+      seat.thread = std::thread([state = state_.get(), &seat, i] { state->serve(seat, i); });
+    }
   } catch (const std::exception&) {
     // The system gives no more threads, or no memory for them: those that there are do the work.
+    if (!state_->others.empty() && !state_->others.back().thread.joinable()) state_->others.pop_back();
   }
+  state_->ready = this->threads();
+  state_->crowding = Crowding(this->threads());
 }
 
 ComputePool::~ComputePool() {
   state_->stop = true;
-  state_->next_round();
-  for (std::thread& thread : state_->threads) thread.join();
+  for (State::Seat& seat : state_->others) State::ask(seat);
+  for (State::Seat& seat : state_->others) seat.thread.join();
 }
 
 int ComputePool::threads() const {
-  return static_cast<int>(state_->threads.size()) + 1;
+  return static_cast<int>(state_->others.size()) + 1;
 }
 
-void ComputePool::run(const std::function<void(int)>& work) {
+int ComputePool::ready() const {
+  return state_->ready.load(std::memory_order_relaxed);
+}
+
+void ComputePool::report(std::chrono::nanoseconds took, std::chrono::nanoseconds waited) {
+  const std::lock_guard lock(state_->reporting);
+  state_->crowding.add(took, waited);
+  state_->ready.store(state_->crowding.threads(), std::memory_order_relaxed);
+}
+
+void ComputePool::run(int threads, const std::function<void(int)>& work) {
+  MIDINF_ASSERT(threads >= 1 && threads <= this->threads());
   const std::lock_guard turn(state_->turn);
-  if (state_->threads.empty()) return work(0);
+  if (threads == 1) return work(0);
   state_->work = &work;
-  const auto others = static_cast<std::uint32_t>(state_->threads.size());
-  const std::uint32_t all = state_->finished.load(std::memory_order_relaxed) + others;
-  state_->next_round();
+  const std::uint32_t all = state_->finished.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(threads - 1);
+  for (int i = 1; i < threads; ++i) State::ask(state_->others[static_cast<std::size_t>(i - 1)]);
   state_->work_on(0);
   for (std::uint32_t done; (done = state_->finished.load(std::memory_order_acquire)) != all;)
     spin_wait(state_->finished, done);

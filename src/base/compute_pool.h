@@ -2,6 +2,7 @@
 // Must not know: what the work is. Read next: model/forward.cc.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -18,11 +19,18 @@ class ComputePool {
   ComputePool& operator=(const ComputePool&) = delete;
 
   [[nodiscard]] int threads() const;
+  /// For how many threads work is best cut at the moment: for fewer where report() told of waiting (crowding.h).
+  /// [any thread]
+  [[nodiscard]] int ready() const;
+  /// How long a run on ready() threads took, and how long its threads slept for each other on the way, all of them
+  /// together. [any thread]
+  void report(std::chrono::nanoseconds took, std::chrono::nanoseconds waited);
 
-  /// Calls work(0) … work(threads() - 1), one on each thread, work(0) on the caller's, and returns when all are done.
+  /// Calls work(0) … work(threads - 1), one on each thread, work(0) on the caller's, and returns when all are done.
   /// What any of them throws is thrown again here, then. Two callers at once take turns. [any thread, not from inside
   /// work]
-  void run(const std::function<void(int thread)>& work);
+  void run(int threads, const std::function<void(int thread)>& work);
+  void run(const std::function<void(int thread)>& work) { run(threads(), work); }
 
  private:
   struct State;

@@ -5,9 +5,12 @@
 #include <atomic>
 #include <chrono>
 #include <new>
+#include <random>
 #include <set>
 #include <thread>
 #include <vector>
+
+#include "base/crowding.h"
 
 namespace midinf {
 namespace {
@@ -93,8 +96,49 @@ TEST_P(ComputePoolOf, WhatAThreadThrowsReachesTheCallerAndThePoolGoesOn) {
   }
 }
 
+TEST_P(ComputePoolOf, RunsOnFewerThreadsAndOnAllAgain) {
+  ComputePool pool(GetParam());
+  std::vector<int> calls(static_cast<std::size_t>(GetParam()));
+  std::vector<int> expected = calls;
+  std::mt19937 random(1);
+  for (int round = 0; round < 2000; ++round) {
+    const int threads = 1 + static_cast<int>(random() % static_cast<unsigned>(GetParam()));
+    pool.run(threads, [&](int thread) { ++calls[static_cast<std::size_t>(thread)]; });
+    for (int thread = 0; thread < threads; ++thread) ++expected[static_cast<std::size_t>(thread)];
+    ASSERT_EQ(calls, expected) << round;
+  }
+}
+
 TEST_P(ComputePoolOf, EndsCleanlyUnused) {
   for (int i = 0; i < 50; ++i) ComputePool pool(GetParam());
+}
+
+TEST(Crowding, WhereThreadsSleepForEachOtherFewerWorkAndAllAreTriedAgain) {
+  using std::chrono::milliseconds;
+  Crowding crowding(4);
+  const auto calm = [&] { crowding.add(milliseconds(10), milliseconds(1)); };
+  const auto crowded = [&] { crowding.add(milliseconds(10), milliseconds(20)); };
+  crowded();
+  for (int i = 0; i < 20; ++i) calm();
+  crowded();
+  EXPECT_EQ(crowding.threads(), 4) << "now and then is no crowd";
+  crowded();
+  EXPECT_EQ(crowding.threads(), 2);
+  for (int i = 0; i < 32; ++i) calm();
+  EXPECT_EQ(crowding.threads(), 4);
+  crowded(), crowded();
+  for (int i = 0; i < 32; ++i) calm();
+  EXPECT_EQ(crowding.threads(), 2) << "later each time";
+  crowded(), crowded();
+  EXPECT_EQ(crowding.threads(), 1);
+  for (int i = 0; i < 200; ++i) calm();
+  EXPECT_EQ(crowding.threads(), 4);
+}
+
+TEST(Crowding, NeverFewerThanOne) {
+  Crowding crowding(1);
+  for (int i = 0; i < 10; ++i) crowding.add(std::chrono::seconds(1), std::chrono::seconds(5));
+  EXPECT_EQ(crowding.threads(), 1);
 }
 
 TEST(ComputePool, IsSharedWhileAnybodyHasIt) {

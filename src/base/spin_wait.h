@@ -13,16 +13,16 @@ namespace midinf {
 
 /// Returns when `value` is no longer `old`. A matrix-vector product takes some ten microseconds, waking a sleeping
 /// thread about as long: spins for some tens of microseconds, then sleeps, so that on a busy machine the thread that is
-/// waited for gets the processor. Whoever changes the value calls notify_all on it.
+/// waited for gets the processor. Whoever changes the value calls notify_all on it. Returns how long it slept.
 template <class T>
-void spin_wait(const std::atomic<T>& value, T old) {
+std::chrono::nanoseconds spin_wait(const std::atomic<T>& value, T old) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::microseconds kSpinFor{50};
   constexpr int kSpinsPerLook = 64;  // at the clock: a pause takes 10 to 140 cycles, processors differ
   const auto until = Clock::now() + kSpinFor;
   do {
     for (int spins = 0; spins < kSpinsPerLook; ++spins) {
-      if (value.load(std::memory_order_acquire) != old) return;
+      if (value.load(std::memory_order_acquire) != old) return {};
 #if defined(__x86_64__)
       _mm_pause();
 #elif defined(__aarch64__)
@@ -31,6 +31,7 @@ void spin_wait(const std::atomic<T>& value, T old) {
     }
   } while (Clock::now() < until);
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+  return Clock::now() - until;
 }
 
 }  // namespace midinf

