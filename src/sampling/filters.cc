@@ -46,7 +46,7 @@ void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) c
   if (p_ >= 1.0 || logits.empty()) return;
   if (p_ <= 0.0) return keep_only_top(logits);
   const float highest = highest_of(logits);
-  thread_local std::vector<float> weights;  // thousands, thrice an event
+  thread_local std::vector<float> weights;  // kept: a fresh one would be thousands of numbers for each id drawn
   weights.resize(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) weights[i] = exp_below_zero(logits[i] - highest);
   std::array<double, 8> sums{};
