@@ -24,7 +24,7 @@ struct ComputePool::State {
   };
   std::mutex turn;  // one caller at a time
   const std::function<void(int)>* work = nullptr;
-  std::atomic<std::uint32_t> finished{0};  // rounds times threads
+  std::atomic<std::uint32_t> finished{0};  // parts of rounds that the others have done
   bool stop = false;
   std::deque<Seat> others;  // all threads but the caller's
   std::mutex failing;       // of what follows
