@@ -19,16 +19,21 @@ std::chrono::nanoseconds spin_wait(const std::atomic<T>& value, T old) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::microseconds kSpinFor{50};
   constexpr int kSpinsPerLook = 64;  // at the clock: a pause takes 10 to 140 cycles, processors differ
-  const auto until = Clock::now() + kSpinFor;
-  do {
+  const auto spin = [&] {
     for (int spins = 0; spins < kSpinsPerLook; ++spins) {
-      if (value.load(std::memory_order_acquire) != old) return {};
+      if (value.load(std::memory_order_acquire) != old) return true;
 #if defined(__x86_64__)
       _mm_pause();
 #elif defined(__aarch64__)
       __asm__ volatile("isb" ::: "memory");
 #endif
     }
+    return false;
+  };
+  if (spin()) return {};  // mostly; in WebAssembly looking at the clock is a call into JavaScript
+  const auto until = Clock::now() + kSpinFor;
+  do {
+    if (spin()) return {};
   } while (Clock::now() < until);
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
   return Clock::now() - until;
