@@ -9,6 +9,7 @@
 #include <limits>
 #include <new>
 #include <random>
+#include <utility>
 
 #include "base/shares.h"
 #include "stream/stream.h"
@@ -229,6 +230,7 @@ Result<Slide> time_slide(const Engine& engine, const Settings& settings) {
   stream.prepare();
   Slide slide;
   std::vector<double> steps;
+  double read = 0;  // for the step that comes next
   for (std::size_t after = 0; after < kStepsAfterSlide;) {
     if (interrupted()) return slide;
     if (steps.size() == kMostSteps)
@@ -245,7 +247,7 @@ Result<Slide> time_slide(const Engine& engine, const Settings& settings) {
     }
     compute(jobs);
     stream.end_step(job);
-    const double took = seconds_since(began);
+    double took = seconds_since(began);
     if (stream.failed())
       return fail(ErrorCode::kCorrupt,
                   "the model computes infinities or no numbers at all; download or convert it again",
@@ -254,6 +256,11 @@ Result<Slide> time_slide(const Engine& engine, const Settings& settings) {
       slide.read_ahead = std::max(slide.read_ahead, took);
       continue;
     }
+    if (job.kind == Stream::Job::Kind::kRead) {
+      read += took;
+      continue;
+    }
+    took += std::exchange(read, 0);
     if (stream.slides() > slides) slide.longest = std::max(slide.longest, took);
     steps.push_back(took);
     after += stream.slides() > 0 ? 1 : 0;

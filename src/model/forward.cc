@@ -433,6 +433,12 @@ void Decoder::answer(std::span<Question> questions) {
   }
 }
 
+std::size_t Decoder::read_towards(std::span<const TokenId> context, std::size_t most) {
+  const std::size_t known = turn_to(context);
+  read_on(context.subspan(known, std::min(context.size() - 1 - known, most)));
+  return context.size() - static_cast<std::size_t>(caches_[current_].length());
+}
+
 std::size_t Decoder::read_ahead(std::span<const TokenId> context, std::size_t most) {
   MIDINF_ASSERT(context.size() <= static_cast<std::size_t>(config().context));
   KvCache& cache = caches_[1 - current_];

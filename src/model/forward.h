@@ -46,6 +46,10 @@ class Decoder {
   /// all of these are cancelled. Precondition: no decoder twice.
   static void answer(std::span<Question> questions);
 
+  /// Reads up to `most` ids of what logits() is asked about next, so that whoever computes can look up in between.
+  /// Returns how many of `context` remain for logits() to read: one at least. Precondition: as logits().
+  std::size_t read_towards(std::span<const TokenId> context, std::size_t most);
+
   /// Reads up to `most` ids of what logits() will be asked about later, into the context not in use. Returns how many
   /// of `context` remain to be read.
   std::size_t read_ahead(std::span<const TokenId> context, std::size_t most);
@@ -53,7 +57,8 @@ class Decoder {
   /// What keys and values of one id take in memory, in bytes: a pass reads those of the whole context.
   [[nodiscard]] std::size_t cache_bytes_per_id() const { return caches_[0].bytes_per_id(); }
 
-  /// While `*cancel` is true, logits() gives up within a layer's time, as does read_ahead. nullptr: never.
+  /// While `*cancel` is true, logits() gives up within a layer's time, as do read_towards and read_ahead. nullptr:
+  /// never.
   void set_cancel(const std::atomic<bool>* cancel) { cancel_ = cancel; }
 
   /// Forgets everything read, reads `ids` and returns their final hidden states: [ids, width]. Valid until the next

@@ -133,6 +133,17 @@ TEST_P(Forward, WhatWasReadAheadIsThereWhenItIsAskedFor) {
   EXPECT_EQ(std::memcmp(back.data(), before.data(), before.size_bytes()), 0);
 }
 
+TEST_P(Forward, WhatWasReadInSlicesIsReadOnce) {
+  const auto one = decoder(2), plain = decoder(1);
+  const auto window = random_ids(random_, 300);
+  EXPECT_EQ(one->read_towards(window, 0), window.size());
+  EXPECT_EQ(one->read_towards(window, 48), window.size() - 48);
+  EXPECT_EQ(one->read_towards(window, 1000), 1U);
+  EXPECT_EQ(one->read_towards(window, 48), 1U) << "the last is read with its logits";
+  const auto got = one->logits(window, rows_), expected = plain->logits(window, rows_);
+  EXPECT_EQ(std::memcmp(got.data(), expected.data(), expected.size_bytes()), 0);
+}
+
 TEST_P(Forward, CancelledThreadsGiveNothingAndLoseNothing) {
   std::atomic<bool> cancel{false};
   for (const int threads : {1, 3}) {

@@ -11,8 +11,7 @@ namespace midinf {
 namespace {
 
 constexpr std::size_t kMostUndo = 200;
-constexpr std::size_t kReadAheadIds =
-    48;                                  // worth a pass of its own; at most so many at once, so that nobody waits long
+constexpr std::size_t kReadAtOnce = 48;  // ids worth a pass of their own, and few enough that nobody waits long
 constexpr double kReadAheadFrom = 0.5;   // seconds that the music must be ahead
 constexpr double kSilentLookAhead = 16;  // through silence the music is followed further, to find its end or its death
 constexpr std::uint32_t kSeedSubstream = 0x5EED;
@@ -491,7 +490,8 @@ bool Stream::begin_step(Job& job) {
     job.context.assign(request.context.begin(), request.context.end());
     job.rows = request.rows;
     job.decoder = &decoder;
-    job.kind = kind;
+    // A change that comes meanwhile does not wait for a whole window.
+    job.kind = decoder.read_towards(job.context, 0) > kReadAtOnce ? Job::Kind::kRead : kind;
     return true;
   };
   const bool hungry = wants_music();
@@ -500,7 +500,7 @@ bool Stream::begin_step(Job& job) {
       place_of(change_time()).at >= generator_.window_began()) {
     job.context = generator_.upcoming_context();
     const std::size_t unread = decoder_.read_ahead(job.context, 0);
-    if (unread >= kReadAheadIds || (unread > 0 && !hungry)) {
+    if (unread >= kReadAtOnce || (unread > 0 && !hungry)) {
       job.decoder = &decoder_;
       job.kind = Job::Kind::kReadAhead;
       return true;
@@ -532,7 +532,7 @@ Generator* Stream::generator_of(const Job& job) {
 
 void Stream::end_step(Job& job) {
   const Lock lock(mutex_);
-  if (job.kind == Job::Kind::kReadAhead || job.logits.empty() || job.epoch != epoch_) return;
+  if (job.only_reads() || job.logits.empty() || job.epoch != epoch_) return;
   if (!all_finite(job.logits)) {
     failed_ = true;
     return;
@@ -555,7 +555,9 @@ void compute(std::span<Stream::Job* const> jobs) {
   std::vector<Decoder::Question> questions;
   for (Stream::Job* job : jobs) {
     if (job->kind == Stream::Job::Kind::kReadAhead)
-      job->decoder->read_ahead(job->context, kReadAheadIds);
+      job->decoder->read_ahead(job->context, kReadAtOnce);
+    else if (job->kind == Stream::Job::Kind::kRead)
+      job->decoder->read_towards(job->context, kReadAtOnce);
     else if (job->kind != Stream::Job::Kind::kNone)
       questions.push_back({job->decoder, job->context, &job->rows, {}});
   }

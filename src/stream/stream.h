@@ -127,18 +127,20 @@ class Stream {
 
   /// What step() does next, for whoever computes for several streams at once.
   struct Job {
-    enum class Kind : std::uint8_t { kNone, kEvent, kReadAhead, kTake } kind = Kind::kNone;
+    enum class Kind : std::uint8_t { kNone, kEvent, kTake, kRead, kReadAhead } kind = Kind::kNone;
     Decoder* decoder = nullptr;
     std::vector<TokenId> context;
     RowRanges rows;
     std::span<float> logits;  // filled by compute(); empty when cancelled
     int take = 0;
     std::uint64_t epoch = 0;
+    /// It only reads, and alone: nothing is drawn.
+    [[nodiscard]] bool only_reads() const { return kind == Kind::kRead || kind == Kind::kReadAhead; }
   };
   /// False when nothing is to do. [worker]
   bool begin_step(Job& job);
   void end_step(Job& job);
-  /// One id, or some ids read ahead. False when nothing is to do: the music is far enough ahead. [worker]
+  /// One id drawn, or some read. False when nothing is to do: the music is far enough ahead. [worker]
   bool step();
   /// Reads the prompt, so that the first note does not wait for it. [worker]
   void prepare();

@@ -72,6 +72,27 @@ TEST_F(StreamTest, StaysItsLookAheadBeyondThePlayheadAndNoFurther) {
   EXPECT_TRUE(one->step());
 }
 
+TEST_F(StreamTest, ReadsALongPromptInSlicesBetweenWhichAChangeIsHeeded) {
+  std::vector<Note> prompt;
+  for (int i = 0; i < 250; ++i)
+    prompt.push_back({Ticks10ms(20 * i), Ticks10ms(20), 0, static_cast<std::uint8_t>(40 + i % 30)});
+  Stream one(network_, std::make_shared<ComputePool>(1), settings(), continue_piece(prompt));
+  Stream::Job job;
+  Stream::Job* const jobs[] = {&job};
+  std::size_t slices = 0;
+  for (std::size_t unread = 1024; one.begin_step(job) && job.kind == Stream::Job::Kind::kRead; ++slices) {
+    const std::size_t left = job.decoder->read_towards(job.context, 0);
+    EXPECT_LT(left, unread);
+    unread = left;
+    compute(jobs);
+    EXPECT_EQ(job.decoder->read_towards(job.context, 0), left - 48);
+    one.end_step(job);
+  }
+  EXPECT_GE(slices, 10U);
+  EXPECT_EQ(job.kind, Stream::Job::Kind::kEvent);
+  EXPECT_FALSE(job.context.empty());
+}
+
 TEST_F(StreamTest, PullsEveryNoteOnceInOrderAndInTime) {
   const auto one = stream();
   const auto heard = play(*one, 30);

@@ -69,7 +69,7 @@ bool StreamWorker::step() {
     if (!begin_serving(*stream)) continue;
     Stream::Job job;
     const bool wants = stream->begin_step(job);
-    const bool alone = job.kind == Stream::Job::Kind::kReadAhead;
+    const bool alone = job.only_reads();
     if (!wants || (alone && !jobs.empty())) {
       end_serving(*stream);
       continue;
