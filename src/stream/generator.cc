@@ -75,6 +75,10 @@ EventIndex Generator::window_began() const {
   return mark->at;
 }
 
+bool Generator::slides_next() const {
+  return slot_ == Slot::kOnset && !settings_.reference && following_window().start != window_start();
+}
+
 std::uint64_t Generator::slides() const {
   return state().slides;
 }
@@ -118,11 +122,14 @@ StepContext Generator::context() const {
           .drawn = drawn_};
 }
 
+Window Generator::following_window() const {
+  return next_window(settings_.reference ? WindowPolicy::kReference : WindowPolicy::kChunked, history_,
+                     {window_start(), {}}, now());
+}
+
 void Generator::begin_event() {
-  const Window before{window_start(), {}};
-  window_ =
-      next_window(settings_.reference ? WindowPolicy::kReference : WindowPolicy::kChunked, history_, before, now());
-  if (window_.start != before.start) {
+  window_ = following_window();
+  if (window_.start != window_start()) {
     Mark& mark = mark_here();
     mark.window_start = first_ + window_.start;
     ++mark.slides;

@@ -466,6 +466,10 @@ bool Stream::seek(Ticks10ms to) {
 
 bool Stream::wants_music() const {
   const Ticks10ms known = generator_.now();
+  // Two windows stay in memory, and a change may go back into the one that is heard: a third waits as long as it can.
+  if (ahead(known) > options_.look_ahead.count() / 2 && generator_.slides_next() &&
+      place_of(change_time()).at < generator_.window_began())
+    return false;
   if (ahead(known) < options_.look_ahead.count()) return true;
   if (ahead(known) > std::max(kSilentLookAhead, options_.look_ahead.count())) return false;
   // Through silence on: does the latest note lie within the look-ahead?

@@ -93,6 +93,34 @@ TEST_F(StreamTest, ReadsALongPromptInSlicesBetweenWhichAChangeIsHeeded) {
   EXPECT_FALSE(job.context.empty());
 }
 
+TEST_F(StreamTest, InDenseMusicNoChangeWaitsForAWindowToBeReadAgain) {
+  class Dense : public LogitProcessor {  // 33 notes a second: eight seconds may reach over two slides
+   public:
+    void narrow(const StepContext& context, RowRanges& allowed) const override {
+      const auto now = static_cast<TokenId>((context.now - context.window_origin).count());
+      RowRanges wanted = allowed;
+      if (context.slot == Slot::kNote) wanted.remove({kRest, kRest + 1});
+      if (context.slot == Slot::kOnset) wanted.intersect({RowRange{now + 3, now + 4}});
+      if (!wanted.empty()) allowed = wanted;
+    }
+  };
+  Settings chosen{.seed = 1, .recover = false, .processors = {std::make_shared<Dense>()}};
+  const auto one = stream(chosen, {.look_ahead = Seconds(8)});
+  run(*one);
+  for (int i = 0; i < 11; ++i) {
+    one->pull(one->playhead() + Ticks10ms(110));
+    run(*one);
+    EXPECT_GE(one->seconds_ahead(), 4.0);
+    chosen.temperature = i % 2 == 0 ? 0.9F : 1.0F;
+    ASSERT_TRUE(one->change(chosen));
+    Stream::Job job;
+    ASSERT_TRUE(one->begin_step(job));
+    EXPECT_EQ(job.kind, Stream::Job::Kind::kEvent) << i;
+    run(*one);
+  }
+  EXPECT_GT(one->slides(), 1U);
+}
+
 TEST_F(StreamTest, PullsEveryNoteOnceInOrderAndInTime) {
   const auto one = stream();
   const auto heard = play(*one, 30);

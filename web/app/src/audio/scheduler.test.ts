@@ -92,16 +92,41 @@ test('a key struck again is let go first, and the earlier end does not cut the l
   expect(messages[3]!.time).toBeCloseTo(4.02);
 });
 
-test('running dry is silent, counted once, holds the clock and loses nothing', () => {
+test('running dry holds what sounds, is counted once, holds the clock and loses nothing', () => {
   give(0, 1, 0, note(0, 0, 5, 60));
   scheduler.play();
-  run(0, 3);
+  run(0, 2.5);
   expect(scheduler.underruns).toBe(1);
-  expect(scheduler.position(3)).toBe(1);
-  expect(messages.at(-1)!.what).toBe('off');
-  give(1, 4, 3, note(1, 1.1, 0.5, 64));
-  run(3, 4);
+  expect(scheduler.position(2.5)).toBe(1);
+  give(1, 4, 2.5, note(1, 1.1, 0.5, 64));
+  run(2.5, 4);
   expect(scheduler.underruns).toBe(1);
+  expect(messages.slice(0, 2).map(({ what, key }) => what + key)).toEqual(['on60', 'on64']);
+  give(2, 9, 4);
+  run(4, 8);
+  expect(messages.find((m) => m.what === 'off' && m.key === 60)!.time).toBeCloseTo(6.52, 1); // 1.5 s later than without
+});
+
+test('what sounds when it runs dry is not held for ever, nor struck again', () => {
+  give(0, 1, 0, note(0, 0, 5, 60));
+  scheduler.play();
+  run(0, 4);
+  expect(messages.map((m) => m.what)).toEqual(['on', 'off']);
+  expect(messages[1]!.time).toBeCloseTo(3, 0);
+  give(1, 4, 4, note(1, 1.1, 0.5, 64));
+  run(4, 5);
+  expect(ons().map((m) => m.key)).toEqual([60, 64]);
+});
+
+test('a pause while it has run dry ends what was held, and play strikes it again', () => {
+  give(0, 1, 0, note(0, 0, 5, 60));
+  scheduler.play();
+  run(0, 1.5);
+  scheduler.pause(1.5);
+  expect(silences).toEqual([1.5]);
+  scheduler.play();
+  give(1, 4, 2, note(1, 1.1, 0.5, 64));
+  run(2, 3);
   expect(ons().map((m) => m.key)).toEqual([60, 60, 64]);
 });
 

@@ -13,6 +13,8 @@ const AHEAD_MUSIC = 0.2;
 const REFILL = 0.75;
 /** And before it begins. */
 const FILL = 0.2;
+/** Notes that sound while it runs out are held so long: a stall is a fermata rather than a hole. */
+const HELD_DRY = 2;
 /** What is left of a note must be this long to be struck again after a pause or a seek. */
 const WORTH_STRIKING = 0.2;
 /** Seconds between a start and the first note. */
@@ -59,6 +61,8 @@ export class Scheduler {
   #readyAt = 0;
   #lastHandedOver = 0;
   #needed = FILL;
+  // On the audio clock; while it waits for more and holds what sounded.
+  #dryAt: number | undefined;
 
   constructor(store: NoteStore, sink: Sink) {
     this.#store = store;
@@ -121,6 +125,7 @@ export class Scheduler {
 
   tick(now: number): void {
     if (this.state === 'waiting') this.#begin(now);
+    if (this.#dryAt !== undefined && now - this.#dryAt > HELD_DRY) this.#endAll(now);
     if (this.state !== 'playing') return;
     const ahead = Math.min(AHEAD, AHEAD_MUSIC / this.#speed);
     const until = Math.min(this.#musicAt(now + ahead), this.#generatedTo);
@@ -135,6 +140,9 @@ export class Scheduler {
     this.#anchorMusic = this.#frontier;
     this.state = 'playing';
     this.#next = this.#store.firstAt(this.#frontier);
+    const goesOn = this.#dryAt !== undefined;
+    this.#dryAt = undefined;
+    if (goesOn) return;
     for (let i = this.#store.firstAt(this.#frontier - this.#store.longest); i < this.#next; ++i) {
       const left = this.#store.end[i]! - this.#frontier;
       if (left > WORTH_STRIKING && this.#store.instrument[i] !== DRUMS) this.#strike(i, this.#anchorAudio);
@@ -174,6 +182,10 @@ export class Scheduler {
     });
   }
 
+  #endAll(time: number): void {
+    for (const note of this.#sounding) this.#end(note, time);
+  }
+
   #end(note: Sounding, time: number): void {
     if (note.end !== undefined) return;
     note.end = Math.max(time, note.start);
@@ -181,7 +193,7 @@ export class Scheduler {
   }
 
   #runDry(now: number): void {
-    for (const note of this.#sounding) this.#end(note, now);
+    this.#dryAt = now;
     this.#anchorMusic = this.#generatedTo;
     this.state = 'waiting';
     this.#needed = REFILL;
@@ -193,6 +205,7 @@ export class Scheduler {
       this.#readyAt = this.#sink.silence(now, Math.max(now, this.#lastHandedOver));
     }
     this.#sounding = [];
+    this.#dryAt = undefined;
     this.#anchorMusic = music;
     this.#frontier = music;
   }
