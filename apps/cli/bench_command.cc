@@ -108,7 +108,7 @@ Result<Measured> measure(const BenchArguments& arguments, const Engine& engine) 
   while (measured.rounds < arguments.rounds && !interrupted()) {
     if (wants("load")) {
       const auto began = Clock::now();
-      const auto again = load_engine(arguments.model, arguments.threads);
+      const auto again = load_engine(arguments.model, arguments.threads, {.float_cache = arguments.float_cache});
       measured.load.push_back(std::chrono::duration<double>(Clock::now() - began).count());
       MIDINF_TRY(again);
     }
@@ -222,7 +222,7 @@ void print(const Measured& measured) {
 }
 
 Result<int> bench(const BenchArguments& arguments) {
-  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads));
+  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads, {.float_cache = arguments.float_cache}));
   MIDINF_TRY_ASSIGN(description, describe_model(engine.model_path));
   MIDINF_TRY_ASSIGN(measured, measure(arguments, engine));
   if (measured.rounds == 0) return kInterrupted;

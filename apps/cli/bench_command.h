@@ -14,6 +14,7 @@ inline const std::vector<std::string> kBenchParts = {"load", "first-note", "pref
 struct BenchArguments {
   std::string model;
   int threads = 0;                ///< 0: as many as there are processors
+  bool float_cache = false;       ///< keys and values in float32
   double seconds = 60;            ///< of music in each round
   std::optional<int> notes;       ///< instead of seconds
   int rounds = 10;                ///< in each, everything is measured once

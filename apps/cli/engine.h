@@ -18,8 +18,8 @@ struct Engine {
   [[nodiscard]] Decoder decoder() const { return {network, pool}; }
 };
 
-/// `model` as for find_model; `threads` 0 means as many as there are processors; `exact`: Network::LoadOptions. Errors:
-/// as open_checkpoint, and kUnsupported for a network that does not speak the AMT vocabulary.
-Result<Engine> load_engine(const std::string& model, int threads, bool exact = false);
+/// `model` as for find_model; `threads` 0 means as many as there are processors. Errors: as open_checkpoint, and
+/// kUnsupported for a network that does not speak the AMT vocabulary.
+Result<Engine> load_engine(const std::string& model, int threads, const Network::LoadOptions& options = {});
 
 }  // namespace midinf::cli

@@ -167,7 +167,7 @@ Result<int> generate(const GenerateArguments& arguments) {
   MIDINF_TRY(check_outputs(names, arguments.takes));
   MIDINF_TRY_ASSIGN(prompt, read_prompt(arguments.prompt));
   const auto began = Clock::now();
-  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads));
+  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads, {.float_cache = arguments.float_cache}));
   const double loading_seconds = seconds_since(began);
 
   const Prompt start = arguments.from_middle ? begin_middle() : continue_piece(prompt.notes);

@@ -21,7 +21,8 @@ struct GenerateArguments {
   std::optional<std::uint64_t> seed;  ///< of the first take, the next one's is one more; none: a fresh one
   int takes = 1;
   std::string model;
-  int threads = 0;  ///< 0: as many as there are processors
+  int threads = 0;           ///< 0: as many as there are processors
+  bool float_cache = false;  ///< keys and values in float32
   std::string wav;
   std::string roll;
   bool json = false;

@@ -39,16 +39,22 @@ CLI::Validator whole_number() {
 /// A command's arguments live as long as the parser that fills them; `run` is what the chosen command does.
 using Run = std::function<int()>;
 
-void add_model_options(CLI::App& command, std::string& model, int& threads) {
+template <class Arguments>
+void add_model_options(CLI::App& command, const std::shared_ptr<Arguments>& arguments) {
   command
-      .add_option("--model", model,
+      .add_option("--model", arguments->model,
                   "a .gguf file or a checkpoint folder; else MIDINFINITE_MODEL, else the model beside the program")
       ->type_name("FILE");
   command
-      .add_option("--threads", threads,
+      .add_option("--threads", arguments->threads,
                   "compute threads; the music does not depend on it (one per processor, at most 4)")
       ->check(between(1, 64))
       ->type_name("N");
+  command
+      .add_option_function<std::string>(
+          "--kv-cache", [arguments](const std::string& type) { arguments->float_cache = type == "f32"; },
+          "how a quantised model keeps attention's keys and values: i8, or f32 in four times the memory (i8)")
+      ->check(CLI::IsMember({"i8", "f32"}));
 }
 
 void add_recover_option(CLI::App& command, Settings& settings) {
@@ -103,7 +109,7 @@ Run add_generate(CLI::App& command) {
       ->type_name("V");
   command.add_option("--wav", arguments->wav, "also render the song to this WAV file")->type_name("FILE");
   command.add_option("--roll", arguments->roll, "also draw its piano roll to this SVG file")->type_name("FILE");
-  add_model_options(command, arguments->model, arguments->threads);
+  add_model_options(command, arguments);
   command.add_flag("--json", arguments->json, "report as JSON");
   return [arguments] { return run_generate(*arguments); };
 }
@@ -141,7 +147,7 @@ Run add_score(CLI::App& command) {
   command.add_flag("--tokens", arguments->tokens, "the files hold rows of ids");
   command.add_flag("--exact", arguments->exact,
                    "float32 arithmetic, instead of the 8 bits with which a quantised model plays");
-  add_model_options(command, arguments->model, arguments->threads);
+  add_model_options(command, arguments);
   command.add_flag("--json", arguments->json, "report as JSON");
   return [arguments] { return run_score(*arguments); };
 }
@@ -171,7 +177,7 @@ Run add_bench(CLI::App& command) {
                   "hold the music to about so many notes a second: for random weights, which know no time")
       ->check(between(1, 50))
       ->type_name("N");
-  add_model_options(command, arguments->model, arguments->threads);
+  add_model_options(command, arguments);
   command.add_flag("--json", arguments->json, "report as JSON");
   return [arguments] { return run_bench(*arguments); };
 }
@@ -248,7 +254,7 @@ Run add_streamability(CLI::App& command) {
       ->check(whole_number())
       ->type_name("N");
   add_recover_option(command, arguments->settings);
-  add_model_options(command, arguments->model, arguments->threads);
+  add_model_options(command, arguments);
   command.add_flag("--json", arguments->json, "report as JSON");
   return [arguments] { return run_streamability(*arguments); };
 }

@@ -51,7 +51,8 @@ Result<int> score(const ScoreArguments& arguments) {
     total_rows += rows.size();
     files.push_back(std::move(rows));
   }
-  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads, arguments.exact));
+  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads,
+                                        {.exact = arguments.exact, .float_cache = arguments.float_cache}));
   Decoder decoder = engine.decoder();
   Progress progress("scoring", arguments.json);
   Score total;

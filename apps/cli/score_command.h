@@ -12,6 +12,7 @@ struct ScoreArguments {
   bool exact = false;   ///< float32 arithmetic throughout
   std::string model;
   int threads = 0;
+  bool float_cache = false;  ///< keys and values in float32
   bool json = false;
 };
 

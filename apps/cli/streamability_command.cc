@@ -261,7 +261,7 @@ std::string plot_of(const Analysis& analysis, const std::string& model) {
 Result<int> streamability(const StreamabilityArguments& arguments) {
   const std::uint64_t seed = arguments.seed ? *arguments.seed : std::random_device{}();
   MIDINF_TRY(check_outputs({.midi = {}, .wav = {}, .roll = arguments.plot}, 1));
-  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads));
+  MIDINF_TRY_ASSIGN(engine, load_engine(arguments.model, arguments.threads, {.float_cache = arguments.float_cache}));
   MIDINF_TRY_ASSIGN(made, make_pieces(arguments, seed, engine));
   if (made.pieces.empty()) return kInterrupted;
   std::vector<NamedSpeed> speeds = arguments.speeds;

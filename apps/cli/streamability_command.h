@@ -35,8 +35,9 @@ struct StreamabilityArguments {
   std::vector<NamedSpeed> speeds;     ///< none: the speed measured
   std::vector<Seconds> buffers = {Seconds(0), Seconds(2)};
   std::string model;
-  int threads = 0;   ///< 0: as many as there are processors
-  std::string plot;  ///< an SVG file; empty: none
+  int threads = 0;           ///< 0: as many as there are processors
+  bool float_cache = false;  ///< keys and values in float32
+  std::string plot;          ///< an SVG file; empty: none
   bool json = false;
 };
 

@@ -216,6 +216,7 @@ typedef struct midinf_model_params {
   const char* kernels;         /**< "plain", "avx2", "avx512_vnni", …; NULL: the fastest that this processor has */
   midinf_progress_fn progress; /**< may be NULL */
   void* progress_user;         /**< handed to it */
+  int32_t float_cache; /**< 0..1; 1: a quantised model keeps attention's keys and values in float32, not in int8 */
 } midinf_model_params;
 
 /** What a model is. */

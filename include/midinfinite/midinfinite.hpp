@@ -336,9 +336,10 @@ using Handle = std::unique_ptr<T, Deleter<T, Free>>;
 
 /// How a Model is loaded.
 struct ModelOptions {
-  int threads = 0;      ///< That compute together; 0: one a processor, at most 8. The music does not depend on it.
-  std::string kernels;  ///< "plain", "avx2", "avx512_vnni", …; empty: the fastest that this processor has.
-  Progress progress;    ///< Called now and then while it loads.
+  int threads = 0;           ///< That compute together; 0: one a processor, at most 4. The music does not depend on it.
+  std::string kernels;       ///< "plain", "avx2", "avx512_vnni", …; empty: the fastest that this processor has.
+  Progress progress;         ///< Called now and then while it loads.
+  bool float_cache = false;  ///< A quantised model keeps attention's keys and values in float32, not in int8.
 };
 
 /// A network, immutable and shared by everything made from it.
@@ -375,6 +376,7 @@ class Model {
     if (!options.kernels.empty()) params.kernels = options.kernels.c_str();
     params.progress = progress.callback();
     params.progress_user = &progress;
+    params.float_cache = options.float_cache ? 1 : 0;
     midinf_model* model = nullptr;
     progress.check(call(&params, &model));
     handle_.reset(model);

@@ -510,6 +510,9 @@ TEST_F(CApi, RefusesModelsThatCannotPlay) {
   expect_refused(midinf_model_load_memory(file_.data(), file_.size(), &params, &model), "abacus",
                  MIDINF_STATUS_UNSUPPORTED);
   params.kernels = nullptr;
+  params.float_cache = 2;
+  expect_refused(midinf_model_load_memory(file_.data(), file_.size(), &params, &model), "float_cache");
+  params.float_cache = 0;
   for (const int threads : {-1, 257}) {
     params.threads = threads;
     expect_refused(midinf_model_load_memory(file_.data(), file_.size(), &params, &model), "threads");

@@ -39,7 +39,7 @@ Result<void> finish(const Progress& progress) {
   return fail(ErrorCode::kCancelled, "stopped");
 }
 
-constexpr midinf_model_params kModelDefaults{sizeof(midinf_model_params), 0, nullptr, nullptr, nullptr};
+constexpr midinf_model_params kModelDefaults{sizeof(midinf_model_params), 0, nullptr, nullptr, nullptr, 0};
 constexpr midinf_convert_params kConvertDefaults{sizeof(midinf_convert_params), nullptr, nullptr, nullptr};
 
 template <class Open>
@@ -50,6 +50,7 @@ Result<std::shared_ptr<Engine>> load(const midinf_model_params* given, const Ope
     params = read;
   }
   MIDINF_TRY(check_range(params.threads, 0, kMostThreads, "threads"));
+  MIDINF_TRY(check_range(params.float_cache, 0, 1, "float_cache"));
   MIDINF_TRY_ASSIGN(kernels, select_kernels(params.kernels != nullptr ? params.kernels : ""));
   const Progress progress = progress_of(params.progress, params.progress_user);
   MIDINF_TRY_ASSIGN(checkpoint, open());
@@ -57,7 +58,8 @@ Result<std::shared_ptr<Engine>> load(const midinf_model_params* given, const Ope
   std::uint64_t parameters = 0;
   for (const TensorInfo& tensor : checkpoint->tensors())
     parameters += static_cast<std::uint64_t>(tensor.rows) * static_cast<std::uint64_t>(tensor.columns);
-  MIDINF_TRY_ASSIGN(network, Network::load(*checkpoint, *kernels, {.progress = progress}));
+  MIDINF_TRY_ASSIGN(
+      network, Network::load(*checkpoint, *kernels, {.float_cache = params.float_cache != 0, .progress = progress}));
   const int threads = params.threads > 0 ? params.threads : default_thread_count();
   auto engine = std::make_shared<Engine>(network, threads, parameters);
   MIDINF_TRY(finish(progress));

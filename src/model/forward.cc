@@ -83,7 +83,8 @@ ActivationView Decoder::Activations::view() const {
 Decoder::Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool)
     : network_(std::move(network)),
       pool_(std::move(pool)),
-      caches_{KvCache(network_->config(), network_->quantizes()), KvCache(network_->config(), network_->quantizes())},
+      caches_{KvCache(network_->config(), network_->quantizes_cache()),
+              KvCache(network_->config(), network_->quantizes_cache())},
       scratch_(static_cast<std::size_t>(pool_->threads())) {}
 
 // What all threads of one pass know. `decoder` lends its memory; the ids may belong to others too.

@@ -78,6 +78,21 @@ TEST_P(Forward, AgreesWithTheReferenceOnEveryKernelSet) {
   }
 }
 
+TEST_P(Forward, KeysAndValuesStayFloatsOnRequest) {
+  const KernelSet& kernels = *available_kernels().front();
+  Decoder plain(*Network::load(checkpoint_, kernels, {.float_cache = true}), std::make_shared<ComputePool>(2));
+  const auto rounded = decoder(2);
+  const auto bytes = static_cast<std::size_t>(2 * kShape.layers * kShape.width) * sizeof(float);
+  EXPECT_EQ(plain.cache_bytes_per_id(), bytes);
+  const bool rounds = is_quantized(GetParam()) && kernels.quantizes;
+  EXPECT_EQ(rounded->cache_bytes_per_id() < bytes / 3, rounds);
+  const auto ids = random_ids(random_, 200);
+  EXPECT_EQ(largest_difference(plain.logits(ids, rows_), rounded->logits(ids, rows_)) > 0, rounds);
+  auto reference = *ReferenceNetwork::load(checkpoint_);
+  reference.read_all(ids);
+  EXPECT_LT(mean_difference(plain.logits(ids, rows_), reference.logits(rows_)), 0.1) << seed_;
+}
+
 TEST_P(Forward, PrefillAndDecodeAgreeBitForBit) {
   const auto at_once = decoder(2), one_by_one = decoder(2);
   const auto ids = random_ids(random_, 700);

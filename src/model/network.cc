@@ -200,6 +200,7 @@ Result<std::shared_ptr<const Network>> Network::load(const Checkpoint& checkpoin
   auto network = std::make_shared<Network>();
   network->config_ = checkpoint.config();
   network->kernels_ = &kernels;
+  network->float_cache_ = options.float_cache;
   if (network->config_.width > kMostWidth)
     return fail(ErrorCode::kUnsupported,
                 fmt::format("the network is {} wide; at most {} is supported", network->config_.width, kMostWidth));

@@ -45,6 +45,8 @@ class Network {
 
   struct LoadOptions {
     bool exact = false;  ///< quantised weights as float32, and all arithmetic: four times the memory, for measuring
+    bool float_cache =
+        false;  ///< keys and values as float32 although the weights are quantised: four times their bytes
     std::function<bool(double)> progress;  ///< before each tensor, with the part of all bytes loaded; false stops
   };
   /// Takes the weights out of `checkpoint`, matrices as they are stored where it can hand out the bytes, as float32
@@ -58,8 +60,10 @@ class Network {
 
   [[nodiscard]] const Gpt2Config& config() const { return config_; }
   [[nodiscard]] const KernelSet& kernels() const { return *kernels_; }
-  /// Activations, keys and values are quantised.
+  /// Activations are quantised.
   [[nodiscard]] bool quantizes() const { return quantizes_; }
+  /// So are attention's keys and values.
+  [[nodiscard]] bool quantizes_cache() const { return quantizes_ && !float_cache_; }
   [[nodiscard]] const PanelMatrix& token_embedding() const { return token_embedding_; }  // also the output head
   [[nodiscard]] const MatrixView& position_embedding() const { return position_embedding_; }
   [[nodiscard]] std::span<const Layer> layers() const { return layers_; }
@@ -76,6 +80,7 @@ class Network {
   Gpt2Config config_;
   const KernelSet* kernels_ = nullptr;
   bool quantizes_ = false;
+  bool float_cache_ = false;
   std::unique_ptr<std::byte, Free> memory_;
   std::size_t size_ = 0;
   PanelMatrix token_embedding_;
