@@ -31,9 +31,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Takes in the works at once: a pass for eight takes about as long as two for one.
-constexpr std::size_t kMostTogether = 8;
-
 /// One take in the making.
 struct Playing {
   int number;
@@ -184,7 +181,7 @@ Result<int> generate(const GenerateArguments& arguments) {
   std::optional<Error> failed, stuck;
   std::vector<std::unique_ptr<Playing>> playing;  // in order of their numbers
   for (int begun = 0, reported = 0; reported < arguments.takes && !failed;) {
-    while (begun < arguments.takes && playing.size() < kMostTogether) {
+    while (begun < arguments.takes && playing.size() < Decoder::kMostTogether) {
       Settings its = arguments.settings;
       its.seed = seed + static_cast<std::uint64_t>(begun);
       playing.push_back(std::make_unique<Playing>(arguments, ++begun, std::move(its), start, reader));

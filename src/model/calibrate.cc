@@ -60,7 +60,8 @@ void add_moments(Inputs& inputs, const KernelSet& kernels, ComputePool& pool) {
 }  // namespace
 
 Result<InputMoments> measure_inputs(const Checkpoint& checkpoint, std::span<const std::vector<TokenId>> rows,
-                                    int threads, const std::function<bool(double)>& progress) {
+                                    int threads, const std::function<bool(double)>& progress,
+                                    const std::function<bool(const TensorInfo&)>& of) {
   const Gpt2Config& shape = checkpoint.config();
   for (const auto& row : rows) {
     if (row.size() > static_cast<std::size_t>(shape.context))
@@ -80,11 +81,13 @@ Result<InputMoments> measure_inputs(const Checkpoint& checkpoint, std::span<cons
 
   std::map<std::string, Inputs> inputs;
   for (const TensorInfo& tensor : checkpoint.tensors())
-    if (tensor.rows > 1 && tensor.name != "position_embd.weight") inputs.emplace(tensor.name, Inputs(tensor.columns));
+    if (tensor.rows > 1 && tensor.name != "position_embd.weight" && (!of || of(tensor)))
+      inputs.emplace(tensor.name, Inputs(tensor.columns));
   decoder.set_observer([&](const Decoder::Observed& seen) {
     const std::string name =
         seen.layer < 0 ? std::string(seen.matrix) : fmt::format("blk.{}.{}", seen.layer, seen.matrix);
-    inputs.at(name).put(seen.columns.begin, seen.values, seen.columns.size(), seen.stride, seen.tokens);
+    if (const auto input = inputs.find(name); input != inputs.end())
+      input->second.put(seen.columns.begin, seen.values, seen.columns.size(), seen.stride, seen.tokens);
   });
 
   const std::size_t all = std::accumulate(rows.begin(), rows.end(), std::size_t{0},

@@ -178,9 +178,11 @@ Result<void> convert(const Checkpoint& checkpoint, FileWriter& out, const Conver
   const double reading = options.calibration.empty() ? 0 : 0.6;
   InputMoments moments;
   if (reading > 0) {
-    MIDINF_TRY_ASSIGN(measured, measure_inputs(checkpoint, options.calibration, options.threads, [&](double part) {
-                        return !options.progress || options.progress(reading * part);
-                      }));
+    MIDINF_TRY_ASSIGN(measured,
+                      measure_inputs(
+                          checkpoint, options.calibration, options.threads,
+                          [&](double part) { return !options.progress || options.progress(reading * part); },
+                          [&](const TensorInfo& tensor) { return stored_type(tensor, options.type) == DType::kQ4_0; }));
     moments = std::move(measured);
   }
   double done = 0;

@@ -17,6 +17,9 @@ namespace midinf {
 namespace {
 
 constexpr int kBatch = 256;  // ids per pass: enough to use every weight many times, few enough to stay in the cache
+constexpr std::size_t kContexts = 3;  // in memory
+constexpr std::size_t kByChance =
+    4;  // ids that two contexts share without having to do with each other: a flag, an event
 constexpr int kTokensAttended = 16;  // whose scores are in the works at once
 
 // Where all threads wait for each other between two steps, and where they learn together that nobody wants the pass any
@@ -83,8 +86,7 @@ ActivationView Decoder::Activations::view() const {
 Decoder::Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool)
     : network_(std::move(network)),
       pool_(std::move(pool)),
-      caches_{KvCache(network_->config(), network_->quantizes_cache()),
-              KvCache(network_->config(), network_->quantizes_cache())},
+      caches_(kContexts, KvCache(network_->config(), network_->quantizes_cache())),
       scratch_(static_cast<std::size_t>(pool_->threads())) {}
 
 // What all threads of one pass know. `decoder` lends its memory; the ids may belong to others too.
@@ -345,25 +347,32 @@ std::size_t common_prefix(const KvCache& cache, std::span<const TokenId> context
 
 }  // namespace
 
-// Makes the cache current that has more of `context`, and forgets what differs. Returns how many ids are known: never
-// the last, which is read again even when it is, for its hidden state is not kept.
+// The cache from `first` on that has most of `context`, or, rather than that a window is lost for what agrees by
+// chance, the one that has been idle for longest.
+std::size_t Decoder::best_cache(std::span<const TokenId> context, std::size_t first) const {
+  const auto common = [&](std::size_t i) { return common_prefix(caches_[i], context, context.size()); };
+  std::size_t best = first;
+  for (std::size_t i = first + 1; i < caches_.size(); ++i)
+    if (common(i) > common(best)) best = i;
+  const bool loses = common(best) < static_cast<std::size_t>(caches_[best].length());
+  return loses && common(best) <= kByChance ? caches_.size() - 1 : best;
+}
+
+// Makes the best cache the current one, and forgets what differs. Returns how many ids are known: never the last, which
+// is read again even when it is, for its hidden state is not kept.
 std::size_t Decoder::turn_to(std::span<const TokenId> context) {
   MIDINF_ASSERT(!context.empty() && context.size() <= static_cast<std::size_t>(config().context));
-  const std::size_t most = context.size() - 1;
-  const std::size_t here = common_prefix(caches_[current_], context, most);
-  const std::size_t there = common_prefix(caches_[1 - current_], context, most);
-  // A new window goes where less is lost by it: the one before it stays for a step back.
-  const bool loses = here < static_cast<std::size_t>(caches_[current_].length());
-  if (there > here || (there == here && loses)) current_ = 1 - current_;
-  const std::size_t known = std::max(here, there);
-  caches_[current_].truncate(static_cast<int>(known));
+  const auto best = caches_.begin() + static_cast<std::ptrdiff_t>(best_cache(context, 0));
+  std::rotate(caches_.begin(), best, best + 1);
+  const std::size_t known = common_prefix(caches_.front(), context, context.size() - 1);
+  caches_.front().truncate(static_cast<int>(known));
   return known;
 }
 
 std::span<float> Decoder::finish(std::span<const TokenId> context, std::size_t known, const RowRanges& rows) {
   const auto width = static_cast<std::size_t>(config().width);
   hidden_.resize((context.size() - known) * width);
-  if (!read(caches_[current_], context.subspan(known), hidden_)) return {};
+  if (!read(caches_.front(), context.subspan(known), hidden_)) return {};
   logits_.resize(static_cast<std::size_t>(rows.size()));
   head(std::span(hidden_).last(width), 1, rows, logits_);
   return logits_;
@@ -401,7 +410,7 @@ void Decoder::answer(std::span<Question> questions) {
   std::vector<const std::atomic<bool>*> cancels;
   for (const Question* question : together) {
     Decoder& decoder = *question->decoder;
-    sequences.push_back({&decoder.caches_[decoder.current_], question->context.last(1)});
+    sequences.push_back({&decoder.caches_.front(), question->context.last(1)});
     cancels.push_back(decoder.cancel_);
   }
   const auto width = static_cast<std::size_t>(lender.config().width);
@@ -437,12 +446,12 @@ void Decoder::answer(std::span<Question> questions) {
 std::size_t Decoder::read_towards(std::span<const TokenId> context, std::size_t most) {
   const std::size_t known = turn_to(context);
   read_on(context.subspan(known, std::min(context.size() - 1 - known, most)));
-  return context.size() - static_cast<std::size_t>(caches_[current_].length());
+  return context.size() - static_cast<std::size_t>(caches_.front().length());
 }
 
 std::size_t Decoder::read_ahead(std::span<const TokenId> context, std::size_t most) {
   MIDINF_ASSERT(context.size() <= static_cast<std::size_t>(config().context));
-  KvCache& cache = caches_[1 - current_];
+  KvCache& cache = caches_[best_cache(context, 1)];
   const std::size_t common = common_prefix(cache, context, context.size());
   const auto unread = context.subspan(common);
   if (most > 0 && !unread.empty()) {
@@ -456,13 +465,13 @@ std::size_t Decoder::read_ahead(std::span<const TokenId> context, std::size_t mo
 }
 
 std::span<const float> Decoder::read_from_start(std::span<const TokenId> ids) {
-  caches_[current_].truncate(0);
+  caches_.front().truncate(0);
   return read_on(ids);
 }
 
 std::span<const float> Decoder::read_on(std::span<const TokenId> ids) {
   hidden_.resize(ids.size() * static_cast<std::size_t>(config().width));
-  read(caches_[current_], ids, hidden_);
+  read(caches_.front(), ids, hidden_);
   return hidden_;
 }
 

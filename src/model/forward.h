@@ -27,11 +27,11 @@ class Decoder {
   Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool);
 
   [[nodiscard]] const Gpt2Config& config() const { return network_->config(); }
-  /// Logits of `rows`, packed, for the id after `context`. Two contexts stay in memory: that of them which has more in
-  /// common with `context` is kept as far as it agrees and only the rest is read: one more id costs one pass, a step
-  /// back into the window before the last slide nothing, a new window a prefill. Valid until the next call; empty when
-  /// cancelled, and then nothing is lost but the time. Precondition: 1 <= context.size() <= config().context, every id
-  /// in the vocabulary.
+  /// Logits of `rows`, packed, for the id after `context`. Three contexts stay in memory: that of them which has most
+  /// in common with `context` is kept as far as it agrees and only the rest is read: one more id costs one pass, a step
+  /// back into the windows before the last two slides nothing, a new window a prefill. Valid until the next call; empty
+  /// when cancelled, and then nothing is lost but the time. Precondition: 1 <= context.size() <= config().context,
+  /// every id in the vocabulary.
   std::span<float> logits(std::span<const TokenId> context, const RowRanges& rows);
 
   /// One of several decoders that are asked at once.
@@ -41,6 +41,8 @@ class Decoder {
     const RowRanges* rows = nullptr;
     std::span<float> logits;  ///< the answer, as logits() gives it
   };
+  /// So many together take about as long as two alone; more gain little.
+  static constexpr std::size_t kMostTogether = 8;
   /// logits() of several decoders. Those of one network and one pool that lack only the last id of their context read
   /// it together, in one pass through the weights; the answers are the same bits as alone. The pass is given up when
   /// all of these are cancelled. Precondition: no decoder twice.
@@ -50,12 +52,12 @@ class Decoder {
   /// Returns how many of `context` remain for logits() to read: one at least. Precondition: as logits().
   std::size_t read_towards(std::span<const TokenId> context, std::size_t most);
 
-  /// Reads up to `most` ids of what logits() will be asked about later, into the context not in use. Returns how many
+  /// Reads up to `most` ids of what logits() will be asked about later, into a context not in use. Returns how many
   /// of `context` remain to be read.
   std::size_t read_ahead(std::span<const TokenId> context, std::size_t most);
 
   /// What keys and values of one id take in memory, in bytes: a pass reads those of the whole context.
-  [[nodiscard]] std::size_t cache_bytes_per_id() const { return caches_[0].bytes_per_id(); }
+  [[nodiscard]] std::size_t cache_bytes_per_id() const { return caches_.front().bytes_per_id(); }
 
   /// While `*cancel` is true, logits() gives up within a layer's time, as do read_towards and read_ahead. nullptr:
   /// never.
@@ -117,14 +119,14 @@ class Decoder {
   };
   class Pass;
 
+  [[nodiscard]] std::size_t best_cache(std::span<const TokenId> context, std::size_t first) const;
   std::size_t turn_to(std::span<const TokenId> context);
   std::span<float> finish(std::span<const TokenId> context, std::size_t known, const RowRanges& rows);
   bool read(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden);
 
   std::shared_ptr<const Network> network_;
   std::shared_ptr<ComputePool> pool_;
-  std::array<KvCache, 2> caches_;
-  std::size_t current_ = 0;  // the one that logits() read last
+  std::vector<KvCache> caches_;  // the first is the one that logits() read last, the last has been idle for longest
   const std::atomic<bool>* cancel_ = nullptr;
   std::function<void(const Observed&)> observer_;
   std::vector<float> hidden_;  // [ids of the last call, width]

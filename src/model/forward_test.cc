@@ -148,6 +148,19 @@ TEST_P(Forward, WhatWasReadAheadIsThereWhenItIsAskedFor) {
   EXPECT_EQ(std::memcmp(back.data(), before.data(), before.size_bytes()), 0);
 }
 
+TEST_P(Forward, ThreeContextsStayAndTheOneIdleForLongestGoes) {
+  const auto one = decoder(1);
+  std::vector<std::vector<TokenId>> windows;
+  for (int i = 0; i < 4; ++i) windows.push_back(random_ids(random_, 100));
+  for (int i : {0, 1, 2}) one->logits(windows[static_cast<std::size_t>(i)], rows_);
+  EXPECT_EQ(one->read_towards(windows[0], 0), 1U);
+  EXPECT_EQ(one->read_towards(windows[1], 0), 1U);
+  one->logits(windows[3], rows_);
+  EXPECT_EQ(one->read_towards(windows[1], 0), 1U);
+  EXPECT_EQ(one->read_towards(windows[0], 0), 1U);
+  EXPECT_EQ(one->read_ahead(windows[2], 0), 100U);
+}
+
 TEST_P(Forward, WhatWasReadInSlicesIsReadOnce) {
   const auto one = decoder(2), plain = decoder(1);
   const auto window = random_ids(random_, 300);

@@ -69,14 +69,11 @@ Ticks10ms Generator::now() const {
   return std::max(state().floor, onset_of(history_.back()));
 }
 
-EventIndex Generator::window_began() const {
+EventIndex Generator::window_began(int before) const {
   auto mark = std::prev(marks_.end());
-  while (mark != marks_.begin() && std::prev(mark)->window_start == mark->window_start) --mark;
+  for (; mark != marks_.begin(); --mark)
+    if (std::prev(mark)->window_start != mark->window_start && before-- == 0) break;
   return mark->at;
-}
-
-bool Generator::slides_next() const {
-  return slot_ == Slot::kOnset && !settings_.reference && following_window().start != window_start();
 }
 
 std::uint64_t Generator::slides() const {
@@ -122,14 +119,11 @@ StepContext Generator::context() const {
           .drawn = drawn_};
 }
 
-Window Generator::following_window() const {
-  return next_window(settings_.reference ? WindowPolicy::kReference : WindowPolicy::kChunked, history_,
-                     {window_start(), {}}, now());
-}
-
 void Generator::begin_event() {
-  window_ = following_window();
-  if (window_.start != window_start()) {
+  const Window before{window_start(), {}};
+  window_ =
+      next_window(settings_.reference ? WindowPolicy::kReference : WindowPolicy::kChunked, history_, before, now());
+  if (window_.start != before.start) {
     Mark& mark = mark_here();
     mark.window_start = first_ + window_.start;
     ++mark.slides;

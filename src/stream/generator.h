@@ -95,10 +95,9 @@ class Generator {
   [[nodiscard]] std::uint64_t generated() const { return end_index() - prompt_end_; }
   /// The earliest onset that the next event may have.
   [[nodiscard]] Ticks10ms now() const;
-  /// The first event drawn in the window that the next one is drawn in.
-  [[nodiscard]] EventIndex window_began() const;
-  /// Whether a window begins with the next event, that of the reference aside: it begins one with every event.
-  [[nodiscard]] bool slides_next() const;
+  /// The first event drawn in the window that the next one is drawn in, or in that `before` slides earlier: the first
+  /// that is known, where there were not so many.
+  [[nodiscard]] EventIndex window_began(int before = 0) const;
   /// How often the window slid: each cost a prefill.
   [[nodiscard]] std::uint64_t slides() const;
   /// Of the music as it stands: a recovery that a rewind drops is not counted any more.
@@ -165,7 +164,6 @@ class Generator {
   [[nodiscard]] std::vector<Mark>::const_iterator mark_of(EventIndex at) const;  // the one that holds for that event
   [[nodiscard]] bool holds(EventIndex at) const;
   [[nodiscard]] std::size_t window_start() const { return static_cast<std::size_t>(state().window_start - first_); }
-  [[nodiscard]] Window following_window() const;
   [[nodiscard]] int attempt() const;
   [[nodiscard]] bool left_alone() const;
   std::span<const std::shared_ptr<const LogitProcessor>> processors();

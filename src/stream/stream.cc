@@ -466,10 +466,6 @@ bool Stream::seek(Ticks10ms to) {
 
 bool Stream::wants_music() const {
   const Ticks10ms known = generator_.now();
-  // Two windows stay in memory, and a change may go back into the one that is heard: a third waits as long as it can.
-  if (ahead(known) > options_.look_ahead.count() / 2 && generator_.slides_next() &&
-      place_of(change_time()).at < generator_.window_began())
-    return false;
   if (ahead(known) < options_.look_ahead.count()) return true;
   if (ahead(known) > std::max(kSilentLookAhead, options_.look_ahead.count())) return false;
   // Through silence on: does the latest note lie within the look-ahead?
@@ -499,9 +495,9 @@ bool Stream::begin_step(Job& job) {
     return true;
   };
   const bool hungry = wants_music();
-  // Not while a change would go back over the last slide: then the window before is still of use.
+  // Three windows stay in memory, this one and that before it among them: not while a change would go further back.
   if ((!hungry || ahead(generator_.now()) > kReadAheadFrom) &&
-      place_of(change_time()).at >= generator_.window_began()) {
+      place_of(change_time()).at >= generator_.window_began(1)) {
     job.context = generator_.upcoming_context();
     const std::size_t unread = decoder_.read_ahead(job.context, 0);
     if (unread >= kReadAtOnce || (unread > 0 && !hungry)) {

@@ -57,8 +57,8 @@ struct TakeInfo {
 
 class Stream {
  public:
-  /// Precondition: check_settings(settings). The network knows the AMT vocabulary. [main] Cost: memory for two windows
-  /// of keys and values, at the first step.
+  /// Precondition: check_settings(settings). The network knows the AMT vocabulary. [main] Cost: memory for three
+  /// windows of keys and values, at the first step.
   Stream(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool, Settings settings, Prompt prompt,
          StreamOptions options = {});
   ~Stream();

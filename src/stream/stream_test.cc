@@ -110,7 +110,7 @@ TEST_F(StreamTest, InDenseMusicNoChangeWaitsForAWindowToBeReadAgain) {
   for (int i = 0; i < 11; ++i) {
     one->pull(one->playhead() + Ticks10ms(110));
     run(*one);
-    EXPECT_GE(one->seconds_ahead(), 4.0);
+    EXPECT_GE(one->seconds_ahead(), 8.0);
     chosen.temperature = i % 2 == 0 ? 0.9F : 1.0F;
     ASSERT_TRUE(one->change(chosen));
     Stream::Job job;

@@ -10,8 +10,6 @@ namespace {
 
 // How often a worker with nothing to do looks whether a playhead has moved on: the audio side must not wake it.
 constexpr std::chrono::milliseconds kLookAgain{10};
-// A pass for eight takes about as long as two for one.
-constexpr std::size_t kMostTogether = 8;
 
 }  // namespace
 
@@ -64,7 +62,7 @@ bool StreamWorker::step() {
   std::sort(needy.begin(), needy.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Stream::Job> jobs;
   std::vector<Stream*> served;
-  jobs.reserve(std::min(needy.size(), kMostTogether));
+  jobs.reserve(std::min(needy.size(), Decoder::kMostTogether));
   for (const auto& [ahead, stream] : needy) {
     if (!begin_serving(*stream)) continue;
     Stream::Job job;
@@ -76,7 +74,7 @@ bool StreamWorker::step() {
     }
     jobs.push_back(std::move(job));
     served.push_back(stream);
-    if (alone || jobs.size() == kMostTogether) break;
+    if (alone || jobs.size() == Decoder::kMostTogether) break;
   }
   std::vector<Stream::Job*> computed;
   for (Stream::Job& job : jobs) computed.push_back(&job);

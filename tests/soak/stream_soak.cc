@@ -360,10 +360,9 @@ class Listener {
   RecoveryCounts seen_;
 };
 
-// `count` listeners with seeds from `seed` on, up to eight at a time answered together.
+// `count` listeners with seeds from `seed` on, as many at a time as are answered together.
 int play(const char* model, double seconds, std::uint64_t seed, std::uint64_t count, bool raw,
          const std::vector<Prompt>& prompts) {
-  constexpr std::size_t kTogether = 8;
   const auto network = load(model);
   const auto pool = std::make_shared<ComputePool>(threads());
   std::vector<std::unique_ptr<Listener>> listeners;
@@ -373,7 +372,7 @@ int play(const char* model, double seconds, std::uint64_t seed, std::uint64_t co
   bool good = true;
   const auto began = Clock::now();
   while (begun < count || !listeners.empty()) {
-    while (begun < count && listeners.size() < kTogether) {
+    while (begun < count && listeners.size() < Decoder::kMostTogether) {
       listeners.push_back(std::make_unique<Listener>(network, pool, seconds, seed + begun, raw,
                                                      prompts[static_cast<std::size_t>(begun) % prompts.size()]));
       ++begun;
@@ -401,7 +400,7 @@ int play(const char* model, double seconds, std::uint64_t seed, std::uint64_t co
     if (now < next_report) continue;
     const long kb = resident_kb();
     // From when the windows of the first are full.
-    if (next_report > 100.0 * static_cast<double>(std::min<std::uint64_t>(count, kTogether))) {
+    if (next_report > 100.0 * static_cast<double>(std::min<std::uint64_t>(count, Decoder::kMostTogether))) {
       least = least == 0 ? kb : std::min(least, kb);
       most = std::max(most, kb);
     }
