@@ -11,6 +11,7 @@ import { Live } from '../live/live.svelte.ts';
 import { fromZero, type PlayedNote } from '../live/recorder.ts';
 import { writeLink, type Shared } from '../share/link.ts';
 import type { SharedSettings } from '../share/settings.ts';
+import { DEFAULT_CHOICES, type Choices } from './choices.ts';
 import { describeFailure, type Advice, type Failure } from './failure.ts';
 import { Opening } from './opening.ts';
 import { Pieces } from './pieces.svelte.ts';
@@ -35,18 +36,10 @@ export const TAKES = 3;
 export const TAKE_SECONDS = 8;
 /** Seconds of music beyond what is heard: a dense passage, or twice the speed, is no gap. */
 export const LOOK_AHEAD = 8;
-/** A crowd of notes at one instant is noise, and takes longer to write than to hear. */
-export const POLYPHONY = 16;
-/** What one thread in a browser writes well ahead of the player, and what ears can follow. */
-export const PACE = 40;
-/** Without any, this model leaves a band to its drums. */
-export const DENSITY = 0.2;
 /** A piece of another page or tab. */
 const NEWER: Advice = { unsupported: 'Reload the page: a newer version of it wrote this piece.' };
 /** Prompts are heard from so many seconds before new music begins. */
 const PROMPT_HEARD = 8;
-
-export type Choices = Pick<Settings, 'seed' | 'ensemble' | 'temperature' | 'topP' | 'density' | 'frequencyPenalty' | 'polyphony' | 'pace' | 'scale'>;
 
 interface Prompt {
   name: string;
@@ -76,9 +69,7 @@ export class Session {
   position = $state(0);
   underruns = $state(0);
   stream = $state.raw<StreamState | undefined>();
-  choices = $state<Choices>({
-    seed: randomSeed(), ensemble: [], temperature: 1, topP: 0.98, density: DENSITY, frequencyPenalty: 0, polyphony: POLYPHONY, pace: PACE, scale: 0xfff,
-  });
+  choices = $state<Choices>({ seed: randomSeed(), ...DEFAULT_CHOICES });
   /** As it was chosen: relative keys have one mask. */
   scale = $state.raw<{ root: number; mode: number } | undefined>();
   speed = $state(1);

@@ -1,18 +1,25 @@
 // Runs in the page of streams.test.ts: writes streams one after the other, as fast as it goes.
-import { load, type ModelInfo } from 'midinfinite';
+import { load, type ModelInfo, type Settings } from 'midinfinite';
 
 export interface Written {
   model: ModelInfo;
   streams: { took: number; notes: number }[];
 }
 
-async function writeStreams({ threads, count, seconds }: { threads: number; count: number; seconds: number }): Promise<Written> {
+export interface Asked {
+  threads: number;
+  count: number;
+  seconds: number;
+  settings: Partial<Settings>;
+}
+
+async function writeStreams({ threads, count, seconds, settings }: Asked): Promise<Written> {
   const model = await (await fetch('/models/mini-q8_0.gguf')).blob();
   const engine = await load({ model, threads });
   const streams: Written['streams'] = [];
   for (let seed = 1; seed <= count; ++seed) {
     const begun = performance.now();
-    const stream = await engine.createStream({ settings: { seed }, lookAhead: seconds });
+    const stream = await engine.createStream({ settings: { ...settings, seed }, lookAhead: seconds });
     let events: number[] = [];
     await new Promise<void>((written) =>
       stream.onUpdate(({ from, notes, state }) => {
