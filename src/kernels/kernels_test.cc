@@ -49,14 +49,14 @@ Matrix random_matrix(std::mt19937& random, DType type, int rows, int columns) {
       break;
     case DType::kQ8_0:
       for (std::size_t block = 0; block < matrix.bytes.size(); block += kQ8BlockBytes) {
-        put16(block, f32_to_f16(0.002F * std::abs(values[block / kQ8BlockBytes] * 10)));
+        put16(block, f32_to_f16(block % 7 == 0 ? 1e-6F : 0.02F * values[block / kQ8BlockBytes]));
         for (int i = 0; i < kQuantBlock; ++i)
           matrix.bytes[block + 2 + static_cast<std::size_t>(i)] = static_cast<std::byte>(random() % 255 - 127);
       }
       break;
     case DType::kQ4_0:
       for (std::size_t block = 0; block < matrix.bytes.size(); block += kQ4BlockBytes) {
-        put16(block, f32_to_f16(0.03F * std::abs(values[block / kQ4BlockBytes] * 10)));
+        put16(block, f32_to_f16(block % 7 == 0 ? 1e-6F : 0.3F * values[block / kQ4BlockBytes]));
         for (std::size_t i = 2; i < kQ4BlockBytes; ++i) matrix.bytes[block + i] = static_cast<std::byte>(random());
       }
       break;

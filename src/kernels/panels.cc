@@ -62,6 +62,16 @@ PanelMatrix pack(const MatrixView& from, std::span<const int> rows, IndexRange c
   return packed;
 }
 
+bool has_finite_scales(const MatrixView& w) {
+  constexpr std::uint16_t kExponent = 0x7C00;
+  if (!is_quantized(w.type)) return true;
+  const std::size_t block = row_bytes(w.type, kQuantBlock);
+  const std::byte* const end = w.row(w.rows);
+  bool finite = true;
+  for (const std::byte* at = w.data; at < end; at += block) finite &= (u16(at) & kExponent) != kExponent;
+  return finite;
+}
+
 void read_row(const MatrixView& w, int r, std::span<float> out) {
   MIDINF_ASSERT(r >= 0 && r < w.rows && out.size() == static_cast<std::size_t>(w.columns));
   const std::byte* row = w.row(r);

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
 
 #include "model/gguf_checkpoint.h"
+#include "model/network.h"
 #include "model/quantize.h"
 #include "model/random_checkpoint.h"
 #include "model/test_files.h"
@@ -117,6 +119,20 @@ TEST_F(Convert, FourBitsLeaveTheEmbeddingAndAttentionsOutputAtEight) {
       std::find_if(kept.begin(), kept.end(), [](const KeptTensor& k) { return k.name == "token_embd.weight"; });
   ASSERT_NE(embedding, kept.end());
   EXPECT_EQ(embedding->reason, "four bits cost too much here");
+}
+
+TEST_F(Convert, AScaleThatIsNoNumberIsNotLoaded) {
+  Bytes file = converted(network_, DType::kQ8_0);
+  const auto checkpoint = opened(file);
+  const auto tensor = *checkpoint->stored("blk.1.ffn_up.weight");
+  const auto at = std::search(file.begin(), file.end(), tensor.begin(), tensor.end());
+  ASSERT_NE(at, file.end());
+  ASSERT_TRUE(Network::load(*opened(file), *available_kernels().front()));
+  at[kQ8BlockBytes + 1] = std::byte{0x7C};  // the second block's
+  const auto refused = Network::load(*opened(file), *available_kernels().front());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(refused.error().to_string().find("blk.1.ffn_up.weight"), std::string::npos);
 }
 
 TEST_F(Convert, GivesTheSameBytesAgainAlsoFromItsOwnFile) {

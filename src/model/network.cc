@@ -88,6 +88,9 @@ class Network::Loader {
     if (!status_) return source;
     if (stored) {
       source.view.data = stored->data();
+      if (!has_finite_scales(source.view))
+        status_ =
+            fail(ErrorCode::kCorrupt, "a block's scale is no finite number; download or convert the model again", name);
       return source;
     }
     auto values = checkpoint_.read(name);

@@ -11,7 +11,7 @@ namespace midinf {
 namespace {
 
 struct Simd128 {
-  static constexpr int kLanes = 4, kTileRegisters = 1, kTileTokens = 4, kDotRegisters = 2;
+  static constexpr int kLanes = 4, kTileRegisters = 1, kTileTokens = 4, kDotRegisters = 4;
   using Float = v128_t;
 
   static Float load(const float* at) { return wasm_v128_load(at); }
@@ -45,6 +45,12 @@ struct Simd128 {
         wasm_v128_and(wasm_i32x4_ge(magnitude, wasm_i32x4_const_splat(0x0F800000)), wasm_i32x4_const_splat(0x7F800000));
     const v128_t sign = wasm_i32x4_shl(wasm_v128_and(half, wasm_i32x4_const_splat(0x8000)), 16);
     return wasm_v128_or(wasm_v128_or(value, infinite), sign);
+  }
+  // The same of what is finite: the sign goes along.
+  static Float load_scales(const std::byte* at) {
+    const v128_t half = wasm_i32x4_load16x4(at);
+    return wasm_f32x4_mul(wasm_v128_and(wasm_i32x4_shl(half, 13), wasm_i32x4_const_splat(static_cast<int>(0x8FFFE000))),
+                          wasm_f32x4_const_splat(0x1p112F));
   }
   static Float load_bf16(const std::byte* at) { return wasm_i32x4_shl(wasm_u32x4_load16x4(at), 16); }
   static void load_i8(const std::int8_t* at, Float& low, Float& high) {
