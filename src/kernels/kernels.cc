@@ -17,6 +17,7 @@ extern const KernelSet kAvxVnniKernels;
 extern const KernelSet kAvx512VnniKernels;
 extern const KernelSet kNeonKernels;
 extern const KernelSet kNeonDotprodKernels;
+extern const KernelSet kNeonI8mmKernels;
 extern const KernelSet kWasmSimd128Kernels;
 
 #ifdef MIDINF_ARM64
@@ -29,6 +30,14 @@ bool has_dotprod() {
   return true;  // all since the first Mac with Arm
 #else
   return false;  // nobody to ask
+#endif
+}
+
+bool has_i8mm() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+#else
+  return false;  // Macs since the M2 have it; none has tried it
 #endif
 }
 
@@ -49,6 +58,7 @@ std::span<const KernelSet* const> available_kernels() {
     if (__builtin_cpu_supports("sse4.1")) found.push_back(&kSse41Kernels);
 #endif
 #ifdef MIDINF_ARM64
+    if (has_dotprod() && has_i8mm()) found.push_back(&kNeonI8mmKernels);
     if (has_dotprod()) found.push_back(&kNeonDotprodKernels);
     found.push_back(&kNeonKernels);
 #endif

@@ -192,13 +192,17 @@ TEST_P(Kernels, MultiplySurvivesTheLargestWeightsAndActivations) {
         w.bytes[i] = static_cast<std::byte>(type == DType::kQ8_0 ? (highest ? 127 : -127) : (highest ? 255 : 0));
     }
     for (const float value : {3.0F, -3.0F}) {
-      const Input x(set(), Floats(64, value), 64);
+      constexpr int kTokens = 16;  // as many as the largest tile of any set, and more
+      const Input x(set(), Floats(std::size_t{kTokens} * 64, value), 64);
       const Packed panels = packed(w);
-      Floats y(32);
-      set().multiply(panels.view, {0, 1}, nullptr, x.view, 1, y.data(), 32);
-      for (int r = 0; r < 32; ++r) {
-        const double expected = product(set(), w, x, r, 0);
-        EXPECT_NEAR(y[static_cast<std::size_t>(r)], expected, 1e-5 * std::max(1.0, std::abs(expected)));
+      for (const int tokens : {1, kTokens}) {
+        Floats y(static_cast<std::size_t>(tokens) * 32);
+        set().multiply(panels.view, {0, 1}, nullptr, x.view, tokens, y.data(), 32);
+        for (int r = 0; r < 32; ++r) {
+          const double expected = product(set(), w, x, r, 0);
+          for (int t = 0; t < tokens; ++t)
+            EXPECT_NEAR(y[static_cast<std::size_t>(t * 32 + r)], expected, 1e-5 * std::max(1.0, std::abs(expected)));
+        }
       }
     }
   }
@@ -211,13 +215,17 @@ TEST_P(Kernels, MultiplyGivesTheSameBitsForAnyBatchAndAnyCut) {
     const Packed panels = packed(w);
     const Input x(set(), random_floats(random_, static_cast<std::size_t>(kTokens) * kColumns), kColumns);
     const Floats bias = random_floats(random_, kRows);
-    Floats together(kTokens * kRows), apart = together;
-    set().multiply(panels.view, {0, kPanels}, bias.data(), x.view, kTokens, together.data(), kRows);
+    Floats apart(kTokens * kRows);
     for (int t = 0; t < kTokens; ++t)
       for (const IndexRange cut : {IndexRange{0, 1}, IndexRange{1, kPanels}})
         set().multiply(panels.view, cut, bias.data(), x.view.token(t), 1,
                        &apart[static_cast<std::size_t>(t * kRows + cut.begin * kPanelRows)], kRows);
-    EXPECT_EQ(std::memcmp(together.data(), apart.data(), together.size() * sizeof(float)), 0) << dtype_name(type);
+    for (const int tokens : {2, 3, 4, 5, 6, 7, 8, kTokens}) {
+      Floats together(static_cast<std::size_t>(tokens) * kRows);
+      set().multiply(panels.view, {0, kPanels}, bias.data(), x.view, tokens, together.data(), kRows);
+      EXPECT_EQ(std::memcmp(together.data(), apart.data(), together.size() * sizeof(float)), 0)
+          << dtype_name(type) << " " << tokens;
+    }
   }
 }
 

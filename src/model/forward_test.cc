@@ -45,8 +45,7 @@ class Forward : public testing::TestWithParam<DType> {
   Forward() {
     if (GetParam() != DType::kF32) checkpoint_.quantize(GetParam());
   }
-  std::unique_ptr<Decoder> decoder(int threads, const KernelSet* kernels = available_kernels().front(),
-                                   bool exact = false) {
+  std::unique_ptr<Decoder> decoder(int threads, const KernelSet* kernels = *select_kernels(), bool exact = false) {
     return std::make_unique<Decoder>(*Network::load(checkpoint_, *kernels, {.exact = exact}),
                                      std::make_shared<ComputePool>(threads));
   }
@@ -209,7 +208,7 @@ TEST_P(Forward, HiddenStatesOfAWholeRowGiveTheSameLogits) {
 }
 
 TEST_P(Forward, SeveralAnsweredTogetherGetWhatEachGetsAlone) {
-  const auto network = *Network::load(checkpoint_, *available_kernels().front());
+  const auto network = *Network::load(checkpoint_, **select_kernels());
   const auto pool = std::make_shared<ComputePool>(2);
   RowRanges scale;  // single rows, as a scale leaves them
   for (TokenId id = 200; id < 2600; id += 1 + id % 3) scale.add({id, id + 1});
@@ -267,7 +266,7 @@ TEST_P(Forward, TheHeadGivesTheSameForManyRangesAsForOne) {
 }
 
 TEST_P(Forward, OneThatIsCancelledDoesNotCancelItsCompany) {
-  const auto network = *Network::load(checkpoint_, *available_kernels().front());
+  const auto network = *Network::load(checkpoint_, **select_kernels());
   const auto pool = std::make_shared<ComputePool>(2);
   Decoder first(network, pool), second(network, pool);
   std::atomic<bool> cancelled{true}, never{false};

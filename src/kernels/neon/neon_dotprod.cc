@@ -4,16 +4,7 @@
 namespace midinf {
 namespace {
 
-#include "kernels/neon/neon_isa.h"
-
-struct NeonDotprod : Neon {
-  static constexpr int kTileRegisters = 4, kTileTokens = 3, kDotRegisters = 8;
-  using Dot = int32x4_t;
-  static Dot begin(std::int32_t sum) { return vdupq_n_s32(sum); }
-  static Dot dot(Dot sum, Bytes w, Four x) { return vdotq_s32(sum, w, x); }
-  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
-  static Float end(Dot v) { return vcvtq_f32_s32(v); }
-};
+#include "kernels/neon/neon_dotprod_isa.h"
 
 }  // namespace
 
