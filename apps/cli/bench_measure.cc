@@ -227,17 +227,16 @@ Result<double> time_first_note(const Engine& engine, const Settings& settings) {
 Result<Slide> time_slide(const Engine& engine, const Settings& settings) {
   const std::vector<Note> notes = a_piece(kEventsBeforeSlide);
   Stream stream(engine.network, engine.pool, settings, continue_piece(notes));
-  stream.prepare();
   Slide slide;
   std::vector<double> steps;
   double read = 0;  // for the step that comes next
+  std::uint64_t slides = 0;
   for (std::size_t after = 0; after < kStepsAfterSlide;) {
     if (interrupted()) return slide;
     if (steps.size() == kMostSteps)
       return fail(ErrorCode::kUnsupported,
                   "its music dies before a window is full; for random weights there is --notes-per-second",
                   engine.model_path);
-    const std::uint64_t slides = stream.slides();
     Stream::Job job;
     Stream::Job* const jobs[] = {&job};
     const auto began = Clock::now();
@@ -261,7 +260,7 @@ Result<Slide> time_slide(const Engine& engine, const Settings& settings) {
       continue;
     }
     took += std::exchange(read, 0);
-    if (stream.slides() > slides) slide.longest = std::max(slide.longest, took);
+    if (stream.slides() > std::exchange(slides, stream.slides())) slide.longest = std::max(slide.longest, took);
     steps.push_back(took);
     after += stream.slides() > 0 ? 1 : 0;
   }

@@ -15,7 +15,8 @@ struct Engine {
   std::shared_ptr<const Network> network;
   std::shared_ptr<ComputePool> pool;
 
-  [[nodiscard]] Decoder decoder() const { return {network, pool}; }
+  /// For music without a listener, who would go back further than over one slide.
+  [[nodiscard]] Decoder decoder() const { return {network, pool, 2}; }
 };
 
 /// `model` as for find_model; `threads` 0 means as many as there are processors. Errors: as open_checkpoint, and

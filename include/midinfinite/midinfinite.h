@@ -313,7 +313,7 @@ typedef struct midinf_stream_params {
 
 /** The defaults. [any] */
 MIDINF_API void midinf_stream_params_init(midinf_stream_params* params);
-/** `params` may be NULL. [any] Cost: the network reads the prompt, so that the first note comes at once. */
+/** `params` may be NULL. The prompt is read with the first steps. [any] */
 MIDINF_API midinf_status midinf_stream_create(const midinf_model* model, const midinf_stream_params* params,
                                               midinf_stream** stream);
 /** Ends what the thread does for it; while a player of it exists, that goes on and ends with the player. NULL is fine.
@@ -324,8 +324,8 @@ MIDINF_API void midinf_stream_free(midinf_stream* stream);
 MIDINF_API midinf_status midinf_stream_start(midinf_stream* stream);
 /** Returns when the thread no longer serves it; midinf_stream_start goes on. [main] */
 MIDINF_API void midinf_stream_stop(midinf_stream* stream);
-/** Without a thread: generates one id. *more is false when the music is far enough ahead. Not between start and stop.
- * [worker] */
+/** Without a thread: generates one id, or reads a few that were there before. *more is false when the music is far
+ * enough ahead. Not between start and stop. [worker] */
 MIDINF_API midinf_status midinf_stream_step(midinf_stream* stream, bool* more);
 
 /** The notes that begin before `until_seconds` and have not been pulled; the playhead moves there, or to the end of

@@ -513,7 +513,8 @@ class Stream {
   void start() { detail::check(midinf_stream_start(get())); }
   /// Ends that. [main]
   void stop() noexcept { midinf_stream_stop(get()); }
-  /// Without a thread: generates one id; false when the music is far enough ahead. [worker]
+  /// Without a thread: generates one id, or reads a few that were there before; false when the music is far enough
+  /// ahead. [worker]
   bool step() {
     bool more = false;
     detail::check(midinf_stream_step(get(), &more));

@@ -20,7 +20,6 @@ const midinf_stream_params kDefaults{.struct_size = sizeof(midinf_stream_params)
                                      .prompt_count = 0};
 
 midinf_stream* new_stream(const std::shared_ptr<Engine>& engine, std::shared_ptr<Stream> stream) {
-  stream->prepare();
   return new midinf_stream{std::make_shared<Session>(engine, std::move(stream))};
 }
 

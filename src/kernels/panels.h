@@ -46,8 +46,7 @@ struct PanelMatrix {
 /// Precondition: columns begin and end at multiples of kQuantBlock where the type is quantised.
 PanelMatrix pack(const MatrixView& from, std::span<const int> rows, IndexRange columns, std::byte* to);
 
-/// False when a block of a quantised matrix has a scale that is infinite or no number: kernels count on there being
-/// none.
+/// False when a block of a quantised matrix has a scale that is infinite or no number.
 bool has_finite_scales(const MatrixView& w);
 
 /// Row `r` as float32. out: [columns].

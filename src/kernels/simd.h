@@ -27,7 +27,6 @@ namespace midinf {
      sum largest                              across the lanes; sum: the upper half onto the lower, and so on
      pow2                                     2^n for whole n
      load_f16 load_bf16                       kLanes numbers as Float
-     load_scales                              if there is one: load_f16 of finite numbers, faster
      load_i8                                  2 · kLanes numbers as two Floats
      store_i8                                 whole numbers -127..127 as int8
      load_bytes load_halves splat_four        from memory; load_halves: both halves of 4 · kLanes bytes, each 0..15
@@ -86,7 +85,7 @@ struct SimdKernels {
           }
         }
         for (int i = 0; i < kTogether; ++i) {
-          const Float scale = load_scales(scales + static_cast<std::ptrdiff_t>(r + i) * kLanes * 2);
+          const Float scale = Isa::load_f16(scales + static_cast<std::ptrdiff_t>(r + i) * kLanes * 2);
           for (int t = 0; t < T; ++t)
             total[r + i][t] = Isa::fma(Isa::end(dots[i][t]), Isa::mul(scale, Isa::splat(x.scales[t * x_blocks + b])),
                                        total[r + i][t]);
@@ -94,13 +93,6 @@ struct SimdKernels {
       }
     }
     put<R, T>(total, first, bias, y, y_stride);
-  }
-
-  static Float load_scales(const std::byte* at) {
-    if constexpr (requires { Isa::load_scales(at); })
-      return Isa::load_scales(at);
-    else
-      return Isa::load_f16(at);
   }
 
   template <DType kType, int R, int T>

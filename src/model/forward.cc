@@ -17,9 +17,9 @@ namespace midinf {
 namespace {
 
 constexpr int kBatch = 256;  // ids per pass: enough to use every weight many times, few enough to stay in the cache
-constexpr std::size_t kContexts = 3;  // in memory
-constexpr std::size_t kByChance =
-    4;  // ids that two contexts share without having to do with each other: a flag, an event
+// Ids that contexts which have nothing to do with each other may have in common: music often begins alike. To read so
+// many again is a slice.
+constexpr std::size_t kByChance = 48;
 constexpr int kTokensAttended = 16;  // whose scores are in the works at once
 
 // Where all threads wait for each other between two steps, and where they learn together that nobody wants the pass any
@@ -83,10 +83,10 @@ ActivationView Decoder::Activations::view() const {
   return {values.data(), quantized.data(), scales.data(), sums.data(), columns};
 }
 
-Decoder::Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool)
+Decoder::Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool, std::size_t contexts)
     : network_(std::move(network)),
       pool_(std::move(pool)),
-      caches_(kContexts, KvCache(network_->config(), network_->quantizes_cache())),
+      caches_(contexts, KvCache(network_->config(), network_->quantizes_cache())),
       scratch_(static_cast<std::size_t>(pool_->threads())) {}
 
 // What all threads of one pass know. `decoder` lends its memory; the ids may belong to others too.
@@ -347,15 +347,18 @@ std::size_t common_prefix(const KvCache& cache, std::span<const TokenId> context
 
 }  // namespace
 
-// The cache from `first` on that has most of `context`, or, rather than that a window is lost for what agrees by
-// chance, the one that has been idle for longest.
+// The cache from `first` on that has most of `context`; rather than that a window is lost for what agrees by chance,
+// one that holds next to nothing, or else the one that has been idle for longest.
 std::size_t Decoder::best_cache(std::span<const TokenId> context, std::size_t first) const {
   const auto common = [&](std::size_t i) { return common_prefix(caches_[i], context, context.size()); };
+  const auto held = [&](std::size_t i) { return static_cast<std::size_t>(caches_[i].length()); };
   std::size_t best = first;
   for (std::size_t i = first + 1; i < caches_.size(); ++i)
     if (common(i) > common(best)) best = i;
-  const bool loses = common(best) < static_cast<std::size_t>(caches_[best].length());
-  return loses && common(best) <= kByChance ? caches_.size() - 1 : best;
+  if (common(best) == held(best) || common(best) > kByChance) return best;
+  for (std::size_t i = first; i < caches_.size(); ++i)
+    if (held(i) <= kByChance) return i;
+  return caches_.size() - 1;
 }
 
 // Makes the best cache the current one, and forgets what differs. Returns how many ids are known: never the last, which
@@ -451,6 +454,7 @@ std::size_t Decoder::read_towards(std::span<const TokenId> context, std::size_t 
 
 std::size_t Decoder::read_ahead(std::span<const TokenId> context, std::size_t most) {
   MIDINF_ASSERT(context.size() <= static_cast<std::size_t>(config().context));
+  if (best_cache(context, 0) == 0) return 0;
   KvCache& cache = caches_[best_cache(context, 1)];
   const std::size_t common = common_prefix(cache, context, context.size());
   const auto unread = context.subspan(common);

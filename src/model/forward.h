@@ -2,7 +2,6 @@
 // Must not know: what ids mean. Read next: forward.cc (a layer as its steps), forward_reference.cc (the same, plainly).
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -24,14 +23,15 @@ namespace midinf {
 /// [worker]
 class Decoder {
  public:
-  Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool);
+  /// `contexts`: 2 or more that stay in memory, each of which takes it when it is first used. [worker]
+  Decoder(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool, std::size_t contexts = 3);
 
   [[nodiscard]] const Gpt2Config& config() const { return network_->config(); }
-  /// Logits of `rows`, packed, for the id after `context`. Three contexts stay in memory: that of them which has most
-  /// in common with `context` is kept as far as it agrees and only the rest is read: one more id costs one pass, a step
-  /// back into the windows before the last two slides nothing, a new window a prefill. Valid until the next call; empty
-  /// when cancelled, and then nothing is lost but the time. Precondition: 1 <= context.size() <= config().context,
-  /// every id in the vocabulary.
+  /// Logits of `rows`, packed, for the id after `context`. Of the contexts in memory that which has most in common with
+  /// `context` is kept as far as it agrees and only the rest is read: one more id costs one pass, a step back into a
+  /// window that is still there nothing, a new window a prefill. Valid until the next call; empty when cancelled, and
+  /// then nothing is lost but the time. Precondition: 1 <= context.size() <= config().context, every id in the
+  /// vocabulary.
   std::span<float> logits(std::span<const TokenId> context, const RowRanges& rows);
 
   /// One of several decoders that are asked at once.
@@ -53,7 +53,7 @@ class Decoder {
   std::size_t read_towards(std::span<const TokenId> context, std::size_t most);
 
   /// Reads up to `most` ids of what logits() will be asked about later, into a context not in use. Returns how many
-  /// of `context` remain to be read.
+  /// of `context` remain to be read; none while the context in use is the nearest to it.
   std::size_t read_ahead(std::span<const TokenId> context, std::size_t most);
 
   /// What keys and values of one id take in memory, in bytes: a pass reads those of the whole context.

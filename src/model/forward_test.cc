@@ -160,6 +160,21 @@ TEST_P(Forward, ThreeContextsStayAndTheOneIdleForLongestGoes) {
   EXPECT_EQ(one->read_ahead(windows[2], 0), 100U);
 }
 
+TEST_P(Forward, WindowsThatBeginAlikeDoNotTakeEachOthersPlace) {
+  const auto one = decoder(1);
+  const auto beginning = random_ids(random_, 40);
+  std::vector<std::vector<TokenId>> windows;
+  for (const std::size_t shared : {40U, 40U, 20U, 4U}) {
+    windows.push_back(random_ids(random_, 120));
+    std::copy_n(beginning.begin(), shared, windows.back().begin());
+    windows.back()[shared] = static_cast<TokenId>(windows.size());  // here they part
+  }
+  for (int i : {0, 1, 2}) one->logits(windows[static_cast<std::size_t>(i)], rows_);
+  for (int again = 0; again < 3; ++again) one->read_towards(windows[3], 0);  // as when a change comes before it is read
+  one->logits(windows[3], rows_);
+  for (int kept : {1, 2, 3}) EXPECT_EQ(one->read_towards(windows[static_cast<std::size_t>(kept)], 0), 1U) << kept;
+}
+
 TEST_P(Forward, WhatWasReadInSlicesIsReadOnce) {
   const auto one = decoder(2), plain = decoder(1);
   const auto window = random_ids(random_, 300);

@@ -576,17 +576,6 @@ bool Stream::step() {
   return true;
 }
 
-void Stream::prepare() {
-  Job job;
-  {
-    const Lock lock(mutex_);
-    const LogitRequest request = generator_.request();
-    job.context.assign(request.context.begin(), request.context.end());
-    job.rows = request.rows;
-  }
-  static_cast<void>(decoder_.logits(job.context, job.rows));
-}
-
 void Stream::cancel(bool cancelled) {
   suspended_ = cancelled;
   if (cancelled) cancel_ = true;

@@ -58,7 +58,7 @@ struct TakeInfo {
 class Stream {
  public:
   /// Precondition: check_settings(settings). The network knows the AMT vocabulary. [main] Cost: memory for three
-  /// windows of keys and values, at the first step.
+  /// windows of keys and values, each when it is first read; takes need the same once more.
   Stream(std::shared_ptr<const Network> network, std::shared_ptr<ComputePool> pool, Settings settings, Prompt prompt,
          StreamOptions options = {});
   ~Stream();
@@ -134,7 +134,7 @@ class Stream {
     std::span<float> logits;  // filled by compute(); empty when cancelled
     int take = 0;
     std::uint64_t epoch = 0;
-    /// It only reads, and alone: nothing is drawn.
+    /// Nothing is drawn.
     [[nodiscard]] bool only_reads() const { return kind == Kind::kRead || kind == Kind::kReadAhead; }
   };
   /// False when nothing is to do. [worker]
@@ -142,8 +142,6 @@ class Stream {
   void end_step(Job& job);
   /// One id drawn, or some read. False when nothing is to do: the music is far enough ahead. [worker]
   bool step();
-  /// Reads the prompt, so that the first note does not wait for it. [worker]
-  void prepare();
   /// While true, the network gives up what it computes and step() does nothing. [any thread]
   void cancel(bool cancelled);
   /// Called after every change, on the thread that made it, without any lock.

@@ -638,6 +638,22 @@ TEST_F(StreamTest, CompanyChangesNoNote) {
   }
 }
 
+TEST_F(StreamTest, AWindowIsReadBesideTheMusicOfOthers) {
+  std::vector<Note> prompt;
+  for (int i = 0; i < 250; ++i)
+    prompt.push_back({Ticks10ms(20 * i), Ticks10ms(20), 0, static_cast<std::uint8_t>(40 + i % 30)});
+  const auto pool = std::make_shared<ComputePool>(1);
+  const auto reading = std::make_shared<Stream>(network_, pool, settings(), continue_piece(prompt));
+  const auto playing = std::make_shared<Stream>(network_, pool, settings(), begin_piece());
+  StreamWorker worker;
+  worker.add(reading);
+  worker.add(playing);
+  int steps = 0;
+  for (; reading->notes(reading->first_event()).empty(); ++steps) ASSERT_TRUE(worker.step());
+  EXPECT_GT(steps, 10);
+  EXPECT_GE(playing->notes().size() + 1, static_cast<std::size_t>(steps) / 3 / 2) << "an event takes three steps";
+}
+
 TEST_F(StreamTest, ThreadedWorkerServesSeveralStreamsWhileTheyAreChanged) {
   StreamWorker worker;
   std::vector<std::shared_ptr<Stream>> streams;

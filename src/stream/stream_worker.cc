@@ -62,16 +62,20 @@ bool StreamWorker::step() {
   std::sort(needy.begin(), needy.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Stream::Job> jobs;
   std::vector<Stream*> served;
+  bool reading = false;
   jobs.reserve(std::min(needy.size(), Decoder::kMostTogether));
   for (const auto& [ahead, stream] : needy) {
     if (!begin_serving(*stream)) continue;
     Stream::Job job;
     const bool wants = stream->begin_step(job);
-    const bool alone = job.only_reads();
-    if (!wants || (alone && !jobs.empty())) {
+    // What is read ahead waits for whoever is nearer to silence; a window that is needed now is read beside the others.
+    const bool alone = job.kind == Stream::Job::Kind::kReadAhead;
+    const bool reads = job.kind == Stream::Job::Kind::kRead;
+    if (!wants || (alone && !jobs.empty()) || (reads && reading)) {
       end_serving(*stream);
       continue;
     }
+    reading = reading || reads;
     jobs.push_back(std::move(job));
     served.push_back(stream);
     if (alone || jobs.size() == Decoder::kMostTogether) break;

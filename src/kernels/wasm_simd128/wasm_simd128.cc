@@ -46,12 +46,6 @@ struct Simd128 {
     const v128_t sign = wasm_i32x4_shl(wasm_v128_and(half, wasm_i32x4_const_splat(0x8000)), 16);
     return wasm_v128_or(wasm_v128_or(value, infinite), sign);
   }
-  // The same of what is finite: the sign goes along.
-  static Float load_scales(const std::byte* at) {
-    const v128_t half = wasm_i32x4_load16x4(at);
-    return wasm_f32x4_mul(wasm_v128_and(wasm_i32x4_shl(half, 13), wasm_i32x4_const_splat(static_cast<int>(0x8FFFE000))),
-                          wasm_f32x4_const_splat(0x1p112F));
-  }
   static Float load_bf16(const std::byte* at) { return wasm_i32x4_shl(wasm_u32x4_load16x4(at), 16); }
   static void load_i8(const std::int8_t* at, Float& low, Float& high) {
     const v128_t words = wasm_i16x8_load8x8(at);

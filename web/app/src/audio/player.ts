@@ -216,7 +216,7 @@ export class Player {
 
   #tick(): void {
     if (this.#synth !== undefined && this.#context.state === 'running') {
-      if (!this.waiting || this.mayBegin()) this.#scheduler.tick(this.#context.currentTime);
+      this.#scheduler.tick(this.#context.currentTime, this.mayBegin());
       this.#synth.warmNext();
     }
     this.onTick();

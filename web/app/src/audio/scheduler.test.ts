@@ -118,6 +118,26 @@ test('what sounds when it runs dry is not held for ever, nor struck again', () =
   expect(ons().map((m) => m.key)).toEqual([60, 64]);
 });
 
+test('what it must not begin yet holds no note longer', () => {
+  give(0, 1, 0, note(0, 0, 5, 60));
+  scheduler.play();
+  run(0, 1.5);
+  give(1, 4, 1.5, note(1, 1.1, 0.5, 64));
+  for (let now = 1.5; now < 4; now += 0.025) scheduler.tick(now, false);
+  expect(messages.map((m) => m.what)).toEqual(['on', 'off']);
+  scheduler.tick(4);
+  expect(scheduler.state).toBe('playing');
+});
+
+test('a long note that replaces a held one is struck when it goes on', () => {
+  give(0, 1, 0, note(0, 0, 5, 60));
+  scheduler.play();
+  run(0, 1.5);
+  give(0, 4, 1.5, note(0, 0, 5, 67));
+  run(1.5, 2);
+  expect(messages.map(({ what, key }) => what + key)).toEqual(['on60', 'off60', 'on67']);
+});
+
 test('a pause while it has run dry ends what was held, and play strikes it again', () => {
   give(0, 1, 0, note(0, 0, 5, 60));
   scheduler.play();

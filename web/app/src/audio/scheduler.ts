@@ -120,11 +120,13 @@ export class Scheduler {
       if (note.start > now) unheard = true;
       else this.#end(note, now);
     }
+    this.#sounding = this.#sounding.filter((note) => note.event < from || note.start > now);
     if (unheard) this.seek(this.position(now), now);
   }
 
-  tick(now: number): void {
-    if (this.state === 'waiting') this.#begin(now);
+  /** `mayBegin`: what it waits for may begin now. */
+  tick(now: number, mayBegin = true): void {
+    if (this.state === 'waiting' && mayBegin) this.#begin(now);
     if (this.#dryAt !== undefined && now - this.#dryAt > HELD_DRY) this.#endAll(now);
     if (this.state !== 'playing') return;
     const ahead = Math.min(AHEAD, AHEAD_MUSIC / this.#speed);
@@ -140,12 +142,11 @@ export class Scheduler {
     this.#anchorMusic = this.#frontier;
     this.state = 'playing';
     this.#next = this.#store.firstAt(this.#frontier);
-    const goesOn = this.#dryAt !== undefined;
     this.#dryAt = undefined;
-    if (goesOn) return;
     for (let i = this.#store.firstAt(this.#frontier - this.#store.longest); i < this.#next; ++i) {
       const left = this.#store.end[i]! - this.#frontier;
-      if (left > WORTH_STRIKING && this.#store.instrument[i] !== DRUMS) this.#strike(i, this.#anchorAudio);
+      const held = this.#sounding.some(({ event }) => event === this.#store.event[i]);
+      if (left > WORTH_STRIKING && this.#store.instrument[i] !== DRUMS && !held) this.#strike(i, this.#anchorAudio);
     }
   }
 
