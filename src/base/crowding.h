@@ -17,7 +17,7 @@ class Crowding {
 
   /// A round took so long, and its threads slept for each other for so long, all of them together.
   void add(std::chrono::nanoseconds took, std::chrono::nanoseconds waited) {
-    const bool crowded = now_ > 1 && 4 * waited > took * (now_ - 1);
+    const bool crowded = now_ > 1 && kPart * waited > took * (now_ - 1);
     if (crowded) {
       calm_ = 0;
       if ((score_ += kCrowded) > kMost) {
@@ -39,6 +39,12 @@ class Crowding {
  private:
   // In rounds. Two crowded ones within eight are no accident.
   static constexpr int kCrowded = 8, kMost = 8, kFirstPause = 32, kLongestPause = 1'024, kCalm = 256;
+  // Of its time each thread but one may sleep one in kPart. In a browser that says less: there waking takes long.
+#if defined(__EMSCRIPTEN__)
+  static constexpr int kPart = 2;
+#else
+  static constexpr int kPart = 4;
+#endif
   int all_;
   int now_;
   int score_ = 0;            // of late crowded rounds

@@ -17,7 +17,11 @@ namespace midinf {
 template <class T>
 std::chrono::nanoseconds spin_wait(const std::atomic<T>& value, T old) {
   using Clock = std::chrono::steady_clock;
+#if defined(__EMSCRIPTEN__)
+  constexpr std::chrono::microseconds kSpinFor{1'000};  // browsers take hundreds to wake a worker
+#else
   constexpr std::chrono::microseconds kSpinFor{50};
+#endif
   constexpr int kSpinsPerLook = 64;  // at the clock: a pause takes 10 to 140 cycles, processors differ
   const auto spin = [&] {
     for (int spins = 0; spins < kSpinsPerLook; ++spins) {
