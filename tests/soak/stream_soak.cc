@@ -68,7 +68,8 @@ double percentile(std::vector<double> values, double p) {
   return values[static_cast<std::size_t>(p * static_cast<double>(values.size() - 1) + 0.5)];
 }
 
-// How long a cancel takes to end the step under way: a part of a prompt being read (the longest there is) and single ids.
+// How long a cancel takes to end the step under way: a part of a prompt being read (the longest there is) and single
+// ids.
 std::vector<double> cancels(const std::shared_ptr<const Network>& network) {
   std::vector<Note> notes;
   for (int i = 0; i < 330; ++i)
