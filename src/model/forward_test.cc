@@ -78,7 +78,7 @@ TEST_P(Forward, AgreesWithTheReferenceOnEveryKernelSet) {
 }
 
 TEST_P(Forward, KeysAndValuesStayFloatsOnRequest) {
-  const KernelSet& kernels = *available_kernels().front();
+  const KernelSet& kernels = **select_kernels();
   Decoder plain(*Network::load(checkpoint_, kernels, {.float_cache = true}), std::make_shared<ComputePool>(2));
   const auto rounded = decoder(2);
   const auto bytes = static_cast<std::size_t>(2 * kShape.layers * kShape.width) * sizeof(float);

@@ -45,8 +45,7 @@ class Network {
 
   struct LoadOptions {
     bool exact = false;  ///< quantised weights as float32, and all arithmetic: four times the memory, for measuring
-    bool float_cache =
-        false;  ///< keys and values as float32 although the weights are quantised: four times their bytes
+    bool float_cache = false;  ///< keys and values in float32 beside quantised weights: four times their bytes
     std::function<bool(double)> progress;  ///< before each tensor, with the part of all bytes loaded; false stops
   };
   /// Takes the weights out of `checkpoint`, matrices as they are stored where it can hand out the bytes, as float32
