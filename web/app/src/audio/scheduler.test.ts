@@ -118,6 +118,15 @@ test('what sounds when it runs dry is not held for ever, nor struck again', () =
   expect(ons().map((m) => m.key)).toEqual([60, 64]);
 });
 
+test('a note whose key another one took is not struck again when it goes on', () => {
+  give(0, 1, 0, note(0, 0, 5, 60), note(1, 0.5, 0.2, 60));
+  scheduler.play();
+  run(0, 2);
+  give(2, 4, 2, note(2, 1.1, 0.5, 64));
+  run(2, 3);
+  expect(ons().map((m) => m.key)).toEqual([60, 60, 64]);
+});
+
 test('what it must not begin yet holds no note longer', () => {
   give(0, 1, 0, note(0, 0, 5, 60));
   scheduler.play();

@@ -56,6 +56,7 @@ export class Scheduler {
   #generatedTo = 0;
   // Everything before has been handed over.
   #frontier = 0;
+  // Notes of the store below were struck since it last stood still, or came too late for it.
   #next = 0;
   #sounding: Sounding[] = [];
   #readyAt = 0;
@@ -141,13 +142,13 @@ export class Scheduler {
     this.#anchorAudio = Math.max(now, this.#readyAt) + LEAD_IN;
     this.#anchorMusic = this.#frontier;
     this.state = 'playing';
-    this.#next = this.#store.firstAt(this.#frontier);
     this.#dryAt = undefined;
-    for (let i = this.#store.firstAt(this.#frontier - this.#store.longest); i < this.#next; ++i) {
+    const onTime = this.#store.firstAt(this.#frontier);
+    for (let i = Math.max(this.#next, this.#store.firstAt(this.#frontier - this.#store.longest)); i < onTime; ++i) {
       const left = this.#store.end[i]! - this.#frontier;
-      const held = this.#sounding.some(({ event }) => event === this.#store.event[i]);
-      if (left > WORTH_STRIKING && this.#store.instrument[i] !== DRUMS && !held) this.#strike(i, this.#anchorAudio);
+      if (left > WORTH_STRIKING && this.#store.instrument[i] !== DRUMS) this.#strike(i, this.#anchorAudio);
     }
+    this.#next = onTime;
   }
 
   #handOver(until: number, now: number): void {
@@ -206,6 +207,7 @@ export class Scheduler {
       this.#readyAt = this.#sink.silence(now, Math.max(now, this.#lastHandedOver));
     }
     this.#sounding = [];
+    this.#next = 0;
     this.#dryAt = undefined;
     this.#anchorMusic = music;
     this.#frontier = music;
