@@ -76,6 +76,20 @@ Stream::Place Stream::place_of(Ticks10ms time) const {
   return {std::max(generator_.index_at(time), first), std::min(time, std::max(generator_.now(), music_start_))};
 }
 
+// An instant is handed out once it has ended, which is late where music is made slowly: of one that has not, nobody
+// stays who no longer plays.
+Stream::Place Stream::place_of_change(const Settings& settings) const {
+  Place place = place_of(change_time());
+  const auto& ensemble = settings.ensemble;
+  if (ensemble.empty()) return place;
+  const EventIndex open = std::max(generator_.index_at(place.time), generator_.prompt_end());
+  for (EventIndex event = open; event < place.at; ++event) {
+    const Triplet& t = generator_.history()[static_cast<std::size_t>(event - generator_.first_index())];
+    if (is_note(t) && std::find(ensemble.begin(), ensemble.end(), instrument_of(t)) == ensemble.end()) place.at = event;
+  }
+  return place;
+}
+
 double Stream::ahead(Ticks10ms t) const {
   const int speed = std::clamp(controls_.speed.load(), LiveControls::kMinSpeed, LiveControls::kMaxSpeed);
   return to_seconds(t - playhead_now()).count() * 1000 / speed;
@@ -306,7 +320,7 @@ Result<void> Stream::change(Settings settings, bool with_last) {
   MIDINF_TRY(check_settings(settings));
   Lock lock(mutex_);
   if (settings == generator_.settings()) return {};
-  const Place place = place_of(change_time());
+  const Place place = place_of_change(settings);
   if (!edit(place, std::move(settings), with_last))
     return fail(ErrorCode::kNotFound, "the music at the playhead is forgotten: seek to a later moment");
   retract_from(place);

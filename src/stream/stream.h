@@ -185,6 +185,7 @@ class Stream {
   [[nodiscard]] bool stands() const;
   [[nodiscard]] Ticks10ms change_time() const;
   [[nodiscard]] Place place_of(Ticks10ms time) const;  // where what is changed from then on begins
+  [[nodiscard]] Place place_of_change(const Settings& settings) const;
   [[nodiscard]] double ahead(Ticks10ms t) const;
   [[nodiscard]] bool wants_music() const;
   [[nodiscard]] StreamNote note_at(EventIndex event) const;

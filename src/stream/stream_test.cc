@@ -10,6 +10,7 @@
 
 #include "model/random_checkpoint.h"
 #include "stream/stream_worker.h"
+#include "tokens/triplets.h"
 #include "tokens/vocabulary.h"
 
 namespace midinf {
@@ -201,6 +202,37 @@ TEST_F(StreamTest, AChangeIsObeyedWithinItsReactionTime) {
       if (note.note.onset >= at + Ticks10ms(26)) {
         EXPECT_EQ(note.note.instrument, i % 2 == 0 ? 40 : 73);
       }
+  }
+}
+
+TEST_F(StreamTest, WhoNoLongerPlaysIsNotHeardInAnInstantThatHadNotEnded) {
+  class Chords : public LogitProcessor {  // five notes at a time, every half second
+   public:
+    void narrow(const StepContext& context, RowRanges& allowed) const override {
+      if (context.slot == Slot::kNote) allowed.remove({kRest, kRest + 1});
+      if (context.slot != Slot::kOnset) return;
+      const auto now = context.now;
+      const auto together = std::count_if(context.history.begin(), context.history.end(),
+                                          [now](const Triplet& t) { return onset_of(t) == now; });
+      const auto next = static_cast<TokenId>((now - context.window_origin).count()) + (together >= 5 ? 50 : 0);
+      allowed.intersect({RowRange{next, next + 1}});
+    }
+  };
+  Settings chords{.seed = 1, .ensemble = {0}, .recover = false, .processors = {std::make_shared<Chords>()}};
+  for (int ids = 0; ids < 15; ++ids) {
+    const auto one = stream(chords);
+    while (one->notes().size() < 15) one->step();
+    for (int i = 0; i < ids; ++i) one->step();
+    const auto before = one->notes();
+    one->pull(one->generated_to() - Ticks10ms(10));  // the reaction reaches beyond what there is
+    Settings changed = chords;
+    changed.ensemble = {40};
+    ASSERT_TRUE(one->change(changed));
+    EXPECT_EQ(one->notes(), before);
+    run(*one);
+    EXPECT_GT(one->notes().size(), before.size());
+    for (std::size_t i = before.size(); i < one->notes().size(); ++i)
+      EXPECT_EQ(one->notes()[i].note.instrument, 40) << ids << " ids of a chord, note " << i;
   }
 }
 
