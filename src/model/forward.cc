@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kBatch = 256;  // ids per pass: enough to use every weight many times, few enough to stay in the cache
 // Ids that contexts which have nothing to do with each other may have in common: music often begins alike. To read so
-// many again is a slice.
+// many again takes no time worth a context.
 constexpr std::size_t kByChance = 48;
 constexpr int kTokensAttended = 16;  // whose scores are in the works at once
 

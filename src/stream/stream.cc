@@ -11,7 +11,7 @@ namespace midinf {
 namespace {
 
 constexpr std::size_t kMostUndo = 200;
-constexpr std::size_t kReadAtOnce = 48;  // ids worth a pass of their own, and few enough that nobody waits long
+constexpr std::size_t kReadAtOnce = 16;  // ids worth a pass of their own, and few enough that nobody waits long
 constexpr double kReadAheadFrom = 0.5;   // seconds that the music must be ahead
 constexpr double kSilentLookAhead = 16;  // through silence the music is followed further, to find its end or its death
 constexpr std::uint32_t kSeedSubstream = 0x5EED;
