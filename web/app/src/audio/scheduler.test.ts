@@ -75,6 +75,16 @@ test('a note replaced after it was handed over and before it sounds is silenced'
   expect(ons().map((m) => m.key)).toEqual([60, 62, 70]);
 });
 
+test('what stays when a note is silenced before it sounds goes on at once, however little that is', () => {
+  give(0, 1, 0, note(0, 0, 5, 60), note(1, 0.5, 0.2, 64));
+  scheduler.play();
+  run(0, 0.45);
+  give(1, 0.5, 0.45);
+  run(0.45, 2);
+  expect(ons().map((m) => m.key)).toEqual([60, 64, 60]);
+  expect(ons()[2]!.time).toBeLessThan(0.6);
+});
+
 test('a sounding note that is replaced ends at once', () => {
   give(0, 8, 0, note(0, 0, 6, 60));
   scheduler.play();

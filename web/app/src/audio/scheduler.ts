@@ -122,7 +122,9 @@ export class Scheduler {
       else this.#end(note, now);
     }
     this.#sounding = this.#sounding.filter((note) => note.event < from || note.start > now);
-    if (unheard) this.seek(this.position(now), now);
+    if (!unheard) return;
+    this.seek(this.position(now), now);
+    this.#needed = 0; // what stays of the old music comes at once or late
   }
 
   /** `mayBegin`: what it waits for may begin now. */
