@@ -16,6 +16,15 @@ constexpr double kReadAheadFrom = 0.5;   // seconds that the music must be ahead
 constexpr double kSilentLookAhead = 16;  // through silence the music is followed further, to find its end or its death
 constexpr std::uint32_t kSeedSubstream = 0x5EED;
 
+bool may_play(const Settings& settings, int instrument, int pitch) {
+  const auto& ensemble = settings.ensemble;
+  if (!ensemble.empty() && std::find(ensemble.begin(), ensemble.end(), instrument) == ensemble.end()) return false;
+  if (instrument != kDrums && (settings.scale >> pitch % 12 & 1) == 0) return false;
+  return std::none_of(settings.pitch_ranges.begin(), settings.pitch_ranges.end(), [=](const PitchRange& range) {
+    return range.instrument == instrument && (pitch < range.lowest || pitch > range.highest);
+  });
+}
+
 // Seed number `n` that descends from `seed`: below 2^53, which JSON and JavaScript hold exactly.
 std::uint64_t descendant(std::uint64_t seed, std::uint32_t n) {
   const auto words =
@@ -76,16 +85,17 @@ Stream::Place Stream::place_of(Ticks10ms time) const {
   return {std::max(generator_.index_at(time), first), std::min(time, std::max(generator_.now(), music_start_))};
 }
 
-// An instant is handed out once it has ended, which is late where music is made slowly: of one that has not, nobody
-// stays who no longer plays.
+// An instant is handed out once it has ended, which is late where music is made slowly: of one that has not, nothing
+// stays that the new rules forbid.
 Stream::Place Stream::place_of_change(const Settings& settings) const {
   Place place = place_of(change_time());
-  const auto& ensemble = settings.ensemble;
-  if (ensemble.empty()) return place;
-  const EventIndex open = std::max(generator_.index_at(place.time), generator_.prompt_end());
-  for (EventIndex event = open; event < place.at; ++event) {
+  const Settings& old = generator_.settings();
+  if (settings.ensemble == old.ensemble && settings.scale == old.scale && settings.pitch_ranges == old.pitch_ranges)
+    return place;
+  for (EventIndex event = std::max(generator_.index_at(place.time), generator_.prompt_end()); event < place.at;
+       ++event) {
     const Triplet& t = generator_.history()[static_cast<std::size_t>(event - generator_.first_index())];
-    if (is_note(t) && std::find(ensemble.begin(), ensemble.end(), instrument_of(t)) == ensemble.end()) place.at = event;
+    if (is_note(t) && !may_play(settings, instrument_of(t), pitch_of(t))) place.at = event;
   }
   return place;
 }
@@ -258,7 +268,8 @@ void Stream::seek_to(Ticks10ms to) {
 // Takes back what was handed out from there on: the events are others now.
 void Stream::retract_from(Place place) {
   const auto [at, time] = place;
-  next_out_ = std::min(next_out_, at);
+  // The scheduler forgets the whole instant: what stays of a chord that was cut in two goes out again.
+  next_out_ = std::min(next_out_, queue_ != nullptr ? std::min(at, generator_.index_at(time)) : at);
   reach_out_ = std::min(reach_out_, time);
   cut_pending_ = cut_pending_ ? std::min(*cut_pending_, time) : time;
 }

@@ -36,6 +36,18 @@ class StreamTest : public testing::Test {
       if (latest < kMaxOnset) allowed.remove({latest, kMaxOnset});
     }
   };
+  class Chords : public LogitProcessor {  // five notes at a time, every half second
+   public:
+    void narrow(const StepContext& context, RowRanges& allowed) const override {
+      if (context.slot == Slot::kNote) allowed.remove({kRest, kRest + 1});
+      if (context.slot != Slot::kOnset) return;
+      const auto now = context.now;
+      const auto together = std::count_if(context.history.begin(), context.history.end(),
+                                          [now](const Triplet& t) { return onset_of(t) == now; });
+      const auto next = static_cast<TokenId>((now - context.window_origin).count()) + (together >= 5 ? 50 : 0);
+      allowed.intersect({RowRange{next, next + 1}});
+    }
+  };
   static Settings settings(std::uint64_t seed = 1) {
     static const auto steps = std::make_shared<ShortSteps>();
     return {.seed = seed, .ensemble = {0, 33, 128}, .recover = false, .processors = {steps}};
@@ -206,33 +218,80 @@ TEST_F(StreamTest, AChangeIsObeyedWithinItsReactionTime) {
 }
 
 TEST_F(StreamTest, WhoNoLongerPlaysIsNotHeardInAnInstantThatHadNotEnded) {
-  class Chords : public LogitProcessor {  // five notes at a time, every half second
-   public:
-    void narrow(const StepContext& context, RowRanges& allowed) const override {
-      if (context.slot == Slot::kNote) allowed.remove({kRest, kRest + 1});
-      if (context.slot != Slot::kOnset) return;
-      const auto now = context.now;
-      const auto together = std::count_if(context.history.begin(), context.history.end(),
-                                          [now](const Triplet& t) { return onset_of(t) == now; });
-      const auto next = static_cast<TokenId>((now - context.window_origin).count()) + (together >= 5 ? 50 : 0);
-      allowed.intersect({RowRange{next, next + 1}});
-    }
-  };
-  Settings chords{.seed = 1, .ensemble = {0}, .recover = false, .processors = {std::make_shared<Chords>()}};
+  Settings chords{.ensemble = {0, 40}, .recover = false, .processors = {std::make_shared<Chords>()}};
+  std::size_t stayed = 0;
   for (int ids = 0; ids < 15; ++ids) {
-    const auto one = stream(chords);
+    chords.seed = static_cast<std::uint64_t>(ids);
+    const auto one = stream(chords), same = stream(chords);
     while (one->notes().size() < 15) one->step();
     for (int i = 0; i < ids; ++i) one->step();
     const auto before = one->notes();
+    run(*same);
+    const auto unchanged = same->notes();
     one->pull(one->generated_to() - Ticks10ms(10));  // the reaction reaches beyond what there is
     Settings changed = chords;
-    changed.ensemble = {40};
+    if (ids % 2 == 0)
+      changed.ensemble = {40};
+    else
+      changed.pitch_ranges = {{.instrument = 0, .lowest = 127}};
     ASSERT_TRUE(one->change(changed));
     EXPECT_EQ(one->notes(), before);
     run(*one);
-    EXPECT_GT(one->notes().size(), before.size());
-    for (std::size_t i = before.size(); i < one->notes().size(); ++i)
-      EXPECT_EQ(one->notes()[i].note.instrument, 40) << ids << " ids of a chord, note " << i;
+    const auto after = one->notes();
+    ASSERT_GT(after.size(), before.size());
+    EXPECT_EQ(after[15].note.onset, unchanged[15].note.onset);
+    for (std::size_t i = before.size(); i < after.size(); ++i)
+      EXPECT_TRUE(after[i].note.instrument == 40 || after[i].note.pitch == 127) << ids << " ids of a chord, note " << i;
+    for (std::size_t i = 15; i < 20 && after[i] == unchanged[i]; ++i) ++stayed;
+    ASSERT_TRUE(one->undo());
+    run(*one);
+    const auto undone = one->notes();
+    EXPECT_TRUE(std::equal(unchanged.begin(), unchanged.begin() + 20, undone.begin())) << ids;
+    ASSERT_TRUE(one->redo());
+    EXPECT_EQ(one->notes(), after);
+  }
+  EXPECT_GT(stayed, 0U);
+}
+
+TEST_F(StreamTest, AChordThatAChangeCutInTwoIsPlayedWholeAfterAnUndo) {
+  Settings chords{.ensemble = {0, 40}, .recover = false, .processors = {std::make_shared<Chords>()}};
+  for (int ids = 0; ids < 15; ++ids) {
+    chords.seed = static_cast<std::uint64_t>(ids);
+    const auto one = stream(chords);
+    NoteQueue queue(1024);
+    Scheduler scheduler({.sample_rate = 8'000}, queue, one->controls());
+    one->attach(queue, scheduler);
+    std::vector<MidiMessage> messages(256);
+    while (one->notes().size() < 15) one->step();
+    for (int i = 0; i < ids; ++i) one->step();
+    for (int i = 0; i < 1'000 && one->playhead() < one->generated_to(); ++i) scheduler.process(80, messages);
+    const Ticks10ms dry = one->playhead();
+    ASSERT_EQ(dry, one->generated_to());
+    Settings changed = chords;
+    changed.ensemble = {40};
+    ASSERT_TRUE(one->change(changed));
+    run(*one);
+    one->controls().playing = false;
+    scheduler.process(80, messages);
+    ASSERT_EQ(one->playhead(), dry);
+    ASSERT_TRUE(one->undo());
+    run(*one);
+    one->controls().playing = true;
+    std::vector<std::pair<int, int>> struck, expected;
+    while (scheduler.playhead() < dry + Ticks10ms(40)) {
+      const std::size_t count = scheduler.process(80, messages);
+      for (std::size_t i = 0; i < count; ++i)
+        if ((messages[i].bytes[0] & 0xF0) == 0x90) struck.emplace_back(messages[i].instrument, messages[i].bytes[1]);
+    }
+    for (const StreamNote& note : one->notes())
+      if (note.note.onset >= dry && note.note.onset < dry + Ticks10ms(40))
+        expected.emplace_back(note.note.instrument, note.note.pitch);
+    const auto each_once = [](auto& notes) {
+      std::sort(notes.begin(), notes.end());
+      notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
+    };
+    each_once(struck), each_once(expected);
+    EXPECT_EQ(struck, expected) << ids << " ids of a chord";
   }
 }
 
