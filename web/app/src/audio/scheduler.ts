@@ -124,7 +124,7 @@ export class Scheduler {
     this.#sounding = this.#sounding.filter((note) => note.event < from || note.start > now);
     if (!unheard) return;
     this.seek(this.position(now), now);
-    this.#needed = 0; // what stays of the old music comes at once or late
+    this.#needed = 0; // what stays was due now: waiting for more would only make it late
   }
 
   /** `mayBegin`: what it waits for may begin now. */
