@@ -16,6 +16,12 @@
 
 namespace midinf {
 
+/// The largest whole number that an activation is rounded to, instead of 127: two products with bytes, 2 · 64 · 255,
+/// fit into the 16 bits in which AVX2 and WebAssembly add them up. What a bit less costs: docs/decisions/011.
+inline constexpr int kMostActivation = 64;
+/// The same for keys and values, which are kept like weights.
+inline constexpr int kMostCached = 127;
+
 /// Activations of one or more tokens, [tokens, columns], as a product with weights of some type takes them: with float
 /// weights the values, with quantised ones each 32 of them as int8 with a scale, and the sum of the int8.
 /// A view; Activations in model/forward.cc owns.
@@ -65,9 +71,11 @@ struct KernelSet {
   void (*multiply)(const PanelMatrix& w, IndexRange panels, const float* bias, const ActivationView& x, int tokens,
                    float* y, int y_stride);
 
-  /// x as int8 with a scale for each 32: q = round(x · 127 / largest of the 32), ties to even; scales = largest / 127,
-  /// no number where one of the 32 is not finite; sums of the int8. Precondition: count is a multiple of kQuantBlock.
-  void (*quantize)(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums);
+  /// x as whole numbers -most … most with a scale for each 32: q = round(x · most / largest of the 32), ties to even;
+  /// scales = largest / most, no number where one of the 32 is not finite; sums of q. Preconditions: count is a
+  /// multiple of kQuantBlock; most is kMostActivation for what multiplies weights and keys, at most 127 for what is
+  /// kept.
+  void (*quantize)(const float* x, int count, int most, std::int8_t* q, float* scales, std::int32_t* sums);
 
   /// y = (x - mean) / √(variance + epsilon) · weight + bias; x, y: [width].
   void (*layer_norm)(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,

@@ -30,18 +30,37 @@ namespace midinf {
      load_i8                                  2 · kLanes numbers as two Floats
      store_i8                                 whole numbers -127..127 as int8
      load_bytes load_halves splat_four        from memory; load_halves: both halves of 4 · kLanes bytes, each 0..15
-     begin dot dot_small end                  a Dot that comes to this sum; plus the four products of each lane, in
-                                              dot_small of weights 0..15; its value
-     kOffset                                  what load_bytes adds to the weights                                  */
+     begin dot end                            a Dot that comes to this sum; plus the four products of each lane; its
+                                              value
+     Small, begin_small dot_small end_small   the same for weights 0..15, of which 32 are added up in a lane
+     offset                                   what load_bytes adds to the weights                                  */
 template <class Isa>
 struct SimdKernels {
   using Float = typename Isa::Float;
   using Dot = typename Isa::Dot;
   static constexpr int kLanes = Isa::kLanes;
   static constexpr int kRegisters = kPanelRows / kLanes;  // of a panel's rows
+  // Processors read ahead by themselves, but not over the end of a page of 4 KiB. One token waits for memory; many
+  // share what was read once.
+  static constexpr std::ptrdiff_t kPrefetched = 4096, kCacheLine = 64;
   static_assert(kRegisters % Isa::kTileRegisters == 0 && kQuantBlock % (2 * kLanes) == 0);
 
   // ---- products
+
+  template <DType kType>
+  static auto begin(std::int32_t sum) {
+    if constexpr (kType == DType::kQ8_0)
+      return Isa::begin(sum);
+    else
+      return Isa::begin_small(sum);
+  }
+  template <DType kType>
+  static Float end(const auto& sum) {
+    if constexpr (kType == DType::kQ8_0)
+      return Isa::end(sum);
+    else
+      return Isa::end_small(sum);
+  }
 
   // Registers first … first + R - 1 of a panel's rows, T tokens.
   template <DType kType, int R, int T>
@@ -50,7 +69,7 @@ struct SimdKernels {
     constexpr int kTogether = R < Isa::kDotRegisters ? R : Isa::kDotRegisters;
     static_assert(R % kTogether == 0);
     constexpr int kBytes = kType == DType::kQ8_0 ? kQuantBlock : kQuantBlock / 2;  // of a row's block
-    constexpr int kOffset = kType == DType::kQ8_0 ? Isa::kOffset : 8;              // what weights have too much
+    const int offset = kType == DType::kQ8_0 ? Isa::offset() : 8;                  // what weights have too much
     constexpr std::ptrdiff_t kBlockBytes = (2 + kBytes) * kPanelRows;
     const int blocks = columns / kQuantBlock, x_blocks = x.stride / kQuantBlock;
     Float total[R][T];
@@ -60,11 +79,14 @@ struct SimdKernels {
     const std::byte* weights = panel + 2 * kPanelRows + static_cast<std::ptrdiff_t>(first) * kLanes * 4;
     for (int b = 0; b < blocks; ++b, scales += kBlockBytes, weights += kBlockBytes) {
       const std::int8_t* xs = x.quantized + b * kQuantBlock;
+      if constexpr (T == 1)
+#pragma GCC unroll 32
+        for (std::ptrdiff_t i = 0; i < kBlockBytes; i += kCacheLine) __builtin_prefetch(scales + kPrefetched + i);
 #pragma GCC unroll 8
       for (int r = 0; r < R; r += kTogether) {
-        Dot dots[kTogether][T];
+        decltype(begin<kType>(0)) dots[kTogether][T];
         for (int t = 0; t < T; ++t)
-          for (int i = 0; i < kTogether; ++i) dots[i][t] = Isa::begin(-kOffset * x.sums[t * x_blocks + b]);
+          for (int i = 0; i < kTogether; ++i) dots[i][t] = begin<kType>(-offset * x.sums[t * x_blocks + b]);
 #pragma GCC unroll 8
         for (int c = 0; c < kBytes; c += 4) {
           typename Isa::Four low[T], high[T];
@@ -87,7 +109,7 @@ struct SimdKernels {
         for (int i = 0; i < kTogether; ++i) {
           const Float scale = Isa::load_f16(scales + static_cast<std::ptrdiff_t>(r + i) * kLanes * 2);
           for (int t = 0; t < T; ++t)
-            total[r + i][t] = Isa::fma(Isa::end(dots[i][t]), Isa::mul(scale, Isa::splat(x.scales[t * x_blocks + b])),
+            total[r + i][t] = Isa::fma(end<kType>(dots[i][t]), Isa::mul(scale, Isa::splat(x.scales[t * x_blocks + b])),
                                        total[r + i][t]);
         }
       }
@@ -175,23 +197,24 @@ struct SimdKernels {
     }
   }
 
-  static void quantize(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums) {
+  static void quantize(const float* x, int count, int most, std::int8_t* q, float* scales, std::int32_t* sums) {
+    const auto limit = static_cast<float>(most);
     for (int b = 0; b < count / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
-      Float most = Isa::splat(0), nothing = most;
+      Float magnitudes = Isa::splat(0), nothing = magnitudes;
       for (int i = 0; i < kQuantBlock; i += kLanes) {
         const Float v = Isa::load(x + i);
-        most = Isa::max(most, Isa::max(v, Isa::sub(Isa::splat(0), v)));
+        magnitudes = Isa::max(magnitudes, Isa::max(v, Isa::sub(Isa::splat(0), v)));
         nothing = Isa::fma(v, Isa::splat(0), nothing);
       }
-      const float largest = Isa::largest(most);
-      const Float inverse = Isa::splat(largest > 0 ? 127.0F / largest : 0.0F);
+      const float largest = Isa::largest(magnitudes);
+      const Float inverse = Isa::splat(largest > 0 ? limit / largest : 0.0F);
       Float sum = Isa::splat(0);
       for (int i = 0; i < kQuantBlock; i += kLanes) {
         const Float rounded = Isa::round(Isa::mul(Isa::load(x + i), inverse));
         sum = Isa::add(sum, rounded);  // exact: small whole numbers
         Isa::store_i8(q + i, rounded);
       }
-      scales[b] = largest / 127.0F + Isa::sum(nothing);
+      scales[b] = largest / limit + Isa::sum(nothing);
       sums[b] = static_cast<std::int32_t>(Isa::sum(sum));
     }
   }

@@ -74,7 +74,7 @@ std::span<float> Decoder::Activations::row(int token) {
 void Decoder::Activations::quantize(const KernelSet& kernels, IndexRange tokens) {
   if (quantized.empty()) return;
   const auto at = static_cast<std::size_t>(tokens.begin) * static_cast<std::size_t>(columns);
-  kernels.quantize(&values[at], tokens.size() * columns, &quantized[at], &scales[at / kQuantBlock],
+  kernels.quantize(&values[at], tokens.size() * columns, kMostActivation, &quantized[at], &scales[at / kQuantBlock],
                    &sums[at / kQuantBlock]);
 }
 

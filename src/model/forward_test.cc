@@ -65,7 +65,7 @@ TEST_P(Forward, AgreesWithTheReferenceOnEveryKernelSet) {
       for (const int length : {1, 2, 31, 300}) {
         const auto context = std::span(ids).first(static_cast<std::size_t>(length));
         plain.read_all(context);
-        // Float32 sums in another order through three layers, or activations of 8 bits; logits are of size 1.
+        // Float32 sums in another order through three layers, or activations of 7 bits; logits are of size 1.
         const auto got = fast->logits(context, rows_);
         const auto expected = plain.logits(rows_);
         if (rounds)

@@ -75,12 +75,12 @@ void KvCache::put(int layer, int head, int position, const KernelSet& kernels, c
     std::array<std::int8_t, kQuantBlock> q;
     float scale;
     std::int32_t sum;
-    kernels.quantize(key + c, kQuantBlock, q.data(), &scale, &sum);
+    kernels.quantize(key + c, kQuantBlock, kMostCached, q.data(), &scale, &sum);
     const std::uint16_t half = f32_to_f16(scale);
     std::memcpy(panel + scale_at(DType::kQ8_0, row, c), &half, 2);
     for (int i = 0; i < kQuantBlock; i += 4)
       std::memcpy(panel + bytes_at(DType::kQ8_0, row, c, i), &q[static_cast<std::size_t>(i)], 4);
-    kernels.quantize(value + c, kQuantBlock, &quantized_values_[at + static_cast<std::size_t>(c)],
+    kernels.quantize(value + c, kQuantBlock, kMostCached, &quantized_values_[at + static_cast<std::size_t>(c)],
                      &scales_[(at + static_cast<std::size_t>(c)) / kQuantBlock], &sum);
   }
 }

@@ -35,8 +35,8 @@ void expect_golden_logits(Decoder decoder, const GoldenLogits& golden, bool quan
       largest = std::max(largest, difference);
       squares += difference * difference;
     }
-    // Float32 sums in another order; or activations, keys and values of 8 bits.
-    EXPECT_LT(largest, quantizes ? 0.5 : 1e-3) << "position " << golden.positions[i];
+    // Float32 sums in another order; or activations of 7 bits, keys and values of 8.
+    EXPECT_LT(largest, quantizes ? 0.8 : 1e-3) << "position " << golden.positions[i];
     EXPECT_LT(std::sqrt(squares / static_cast<double>(vocabulary)), quantizes ? 0.1 : 1e-3);
   }
 }

@@ -53,7 +53,11 @@ struct Avx2 {
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(at), _mm_packs_epi16(words, words));
   }
-  static Bytes load_bytes(const std::byte* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
+  // The product wants the weights unsigned.
+  static constexpr int offset() { return 128; }
+  static Bytes load_bytes(const std::byte* at) {
+    return _mm256_xor_si256(load_raw(at), _mm256_set1_epi8(static_cast<char>(0x80)));
+  }
   static Four splat_four(const std::int8_t* at) {
     std::int32_t four;
     std::memcpy(&four, at, 4);
@@ -63,18 +67,26 @@ struct Avx2 {
     Bytes low, high;
   };
   static Halves load_halves(const std::byte* at) {
-    const __m256i bytes = load_bytes(at), half = _mm256_set1_epi8(15);
+    const __m256i bytes = load_raw(at), half = _mm256_set1_epi8(15);
     return {_mm256_and_si256(bytes, half), _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half)};
   }
-  static constexpr int kOffset = 0;
   static Dot begin(std::int32_t sum) { return _mm256_set1_epi32(sum); }
-  // The product wants one side unsigned: |w| · (x with w's sign). Two of 127 · 128 fit into 16 bits.
-  static Dot dot(Dot sum, Bytes w, Four x) {
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+  static Dot dot(Dot sum, Bytes w, Four x) { return add_pairs(sum, _mm256_maddubs_epi16(w, x)); }
+  static Float end(Dot v) { return _mm256_cvtepi32_ps(v); }
+  // Eight times two of 64 · 15 fit into 16 bits.
+  struct Small {
+    __m256i pairs;
+    Dot sum;
+  };
+  static Small begin_small(std::int32_t sum) { return {_mm256_setzero_si256(), begin(sum)}; }
+  static Small dot_small(Small sum, Bytes w, Four x) {
+    return {_mm256_add_epi16(sum.pairs, _mm256_maddubs_epi16(w, x)), sum.sum};
+  }
+  static Float end_small(Small v) { return end(add_pairs(v.sum, v.pairs)); }
+
+ private:
+  static __m256i load_raw(const std::byte* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
+  static Dot add_pairs(Dot sum, __m256i pairs) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
-  static Dot dot_small(Dot sum, Bytes w, Four x) {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
-  }
-  static Float end(Dot v) { return _mm256_cvtepi32_ps(v); }
 };

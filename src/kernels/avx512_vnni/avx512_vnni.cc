@@ -49,7 +49,7 @@ struct Avx512Vnni {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
   }
   // The product wants the weights unsigned.
-  static constexpr int kOffset = 128;
+  static constexpr int offset() { return 128; }
   static Bytes load_bytes(const std::byte* at) {
     return _mm512_xor_si512(_mm512_loadu_si512(at), _mm512_set1_epi8(static_cast<char>(0x80)));
   }
@@ -67,8 +67,11 @@ struct Avx512Vnni {
   }
   static Dot begin(std::int32_t sum) { return _mm512_set1_epi32(sum); }
   static Dot dot(Dot sum, Bytes w, Four x) { return _mm512_dpbusd_epi32(sum, w, x); }
-  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
   static Float end(Dot v) { return _mm512_cvtepi32_ps(v); }
+  using Small = Dot;
+  static Small begin_small(std::int32_t sum) { return begin(sum); }
+  static Small dot_small(Small sum, Bytes w, Four x) { return dot(sum, w, x); }
+  static Float end_small(Small v) { return end(v); }
 };
 
 }  // namespace

@@ -8,13 +8,11 @@ namespace {
 #include "kernels/avx2/avx2_isa.h"
 
 struct AvxVnni : Avx2 {
-  // The product wants the weights unsigned.
-  static constexpr int kOffset = 128;
-  static Bytes load_bytes(const std::byte* at) {
-    return _mm256_xor_si256(Avx2::load_bytes(at), _mm256_set1_epi8(static_cast<char>(0x80)));
-  }
   static Dot dot(Dot sum, Bytes w, Four x) { return _mm256_dpbusd_avx_epi32(sum, w, x); }
-  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
+  using Small = Dot;
+  static Small begin_small(std::int32_t sum) { return begin(sum); }
+  static Small dot_small(Small sum, Bytes w, Four x) { return dot(sum, w, x); }
+  static Float end_small(Small v) { return end(v); }
 };
 
 }  // namespace

@@ -6,6 +6,9 @@ struct NeonDotprod : Neon {
   using Dot = int32x4_t;
   static Dot begin(std::int32_t sum) { return vdupq_n_s32(sum); }
   static Dot dot(Dot sum, Bytes w, Four x) { return vdotq_s32(sum, w, x); }
-  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
   static Float end(Dot v) { return vcvtq_f32_s32(v); }
+  using Small = Dot;
+  static Small begin_small(std::int32_t sum) { return begin(sum); }
+  static Small dot_small(Small sum, Bytes w, Four x) { return dot(sum, w, x); }
+  static Float end_small(Small v) { return end(v); }
 };

@@ -64,7 +64,7 @@ struct Dots {
 template <DType kType, int T>
 void tile(const std::byte* panel, int columns, int first, const ActivationView& x, const float* bias, float* y,
           int y_stride) {
-  static_assert(T % 2 == 0 && NeonDotprod::kOffset == 0);
+  static_assert(T % 2 == 0 && NeonDotprod::offset() == 0);
   constexpr int R = kTileRegisters, kHalf = kQuantBlock / 2;
   constexpr int kBytes = kType == DType::kQ8_0 ? kQuantBlock : kHalf;  // of a row's block
   constexpr int kOffset = kType == DType::kQ8_0 ? 0 : 8;               // what weights have too much

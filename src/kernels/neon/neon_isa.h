@@ -63,7 +63,7 @@ struct Neon {
     const uint8x16_t bytes = vld1q_u8(reinterpret_cast<const std::uint8_t*>(at));
     return {vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15))), vreinterpretq_s8_u8(vshrq_n_u8(bytes, 4))};
   }
-  static constexpr int kOffset = 0;
+  static constexpr int offset() { return 0; }
   static Dot begin(std::int32_t sum) {
     const int32x4_t first = vsetq_lane_s32(sum, vsetq_lane_s32(sum, vdupq_n_s32(0), 0), 2);
     return {first, first};
@@ -71,6 +71,9 @@ struct Neon {
   static Dot dot(Dot sum, Bytes w, Four x) {
     return {vpadalq_s16(sum.low, vmull_s8(vget_low_s8(w), vget_low_s8(x))), vpadalq_s16(sum.high, vmull_high_s8(w, x))};
   }
-  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
   static Float end(Dot v) { return vcvtq_f32_s32(vpaddq_s32(v.low, v.high)); }
+  using Small = Dot;
+  static Small begin_small(std::int32_t sum) { return begin(sum); }
+  static Small dot_small(Small sum, Bytes w, Four x) { return dot(sum, w, x); }
+  static Float end_small(Small v) { return end(v); }
 };

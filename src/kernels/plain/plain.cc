@@ -36,12 +36,13 @@ void multiply(const PanelMatrix& w, IndexRange panels, const float* bias, const 
   }
 }
 
-void quantize(const float* x, int count, std::int8_t* q, float* scales, std::int32_t* sums) {
+void quantize(const float* x, int count, int most, std::int8_t* q, float* scales, std::int32_t* sums) {
+  const auto limit = static_cast<float>(most);
   for (int b = 0; b < count / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
     float largest = 0, nothing = 0;
     for (int i = 0; i < kQuantBlock; ++i) largest = std::max(largest, std::abs(x[i])), nothing += 0 * x[i];
-    const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
-    scales[b] = largest / 127.0F + nothing;
+    const float inverse = largest > 0 ? limit / largest : 0.0F;
+    scales[b] = largest / limit + nothing;
     sums[b] = 0;
     for (int i = 0; i < kQuantBlock; ++i) sums[b] += q[i] = static_cast<std::int8_t>(std::lrint(x[i] * inverse));
   }

@@ -60,7 +60,11 @@ struct Sse41 {
     const std::int32_t four = _mm_cvtsi128_si32(_mm_packs_epi16(words, words));
     std::memcpy(at, &four, 4);
   }
-  static Bytes load_bytes(const std::byte* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
+  // The product wants the weights unsigned.
+  static constexpr int offset() { return 128; }
+  static Bytes load_bytes(const std::byte* at) {
+    return _mm_xor_si128(load_raw(at), _mm_set1_epi8(static_cast<char>(0x80)));
+  }
   static Four splat_four(const std::int8_t* at) {
     std::int32_t four;
     std::memcpy(&four, at, 4);
@@ -70,19 +74,26 @@ struct Sse41 {
     Bytes low, high;
   };
   static Halves load_halves(const std::byte* at) {
-    const __m128i bytes = load_bytes(at), half = _mm_set1_epi8(15);
+    const __m128i bytes = load_raw(at), half = _mm_set1_epi8(15);
     return {_mm_and_si128(bytes, half), _mm_and_si128(_mm_srli_epi16(bytes, 4), half)};
   }
-  static constexpr int kOffset = 0;
   static Dot begin(std::int32_t sum) { return _mm_set1_epi32(sum); }
-  // The product wants one side unsigned: |w| · (x with w's sign). Two of 127 · 128 fit into 16 bits.
-  static Dot dot(Dot sum, Bytes w, Four x) { return dot_small(sum, _mm_abs_epi8(w), _mm_sign_epi8(x, w)); }
-  static Dot dot_small(Dot sum, Bytes w, Four x) {
-    return _mm_add_epi32(sum, _mm_madd_epi16(_mm_maddubs_epi16(w, x), _mm_set1_epi16(1)));
-  }
+  static Dot dot(Dot sum, Bytes w, Four x) { return add_pairs(sum, _mm_maddubs_epi16(w, x)); }
   static Float end(Dot v) { return _mm_cvtepi32_ps(v); }
+  // Eight times two of 64 · 15 fit into 16 bits.
+  struct Small {
+    __m128i pairs;
+    Dot sum;
+  };
+  static Small begin_small(std::int32_t sum) { return {_mm_setzero_si128(), begin(sum)}; }
+  static Small dot_small(Small sum, Bytes w, Four x) {
+    return {_mm_add_epi16(sum.pairs, _mm_maddubs_epi16(w, x)), sum.sum};
+  }
+  static Float end_small(Small v) { return end(add_pairs(v.sum, v.pairs)); }
 
  private:
+  static __m128i load_raw(const std::byte* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
+  static Dot add_pairs(Dot sum, __m128i pairs) { return _mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi16(1))); }
   static __m128i load_words(const std::byte* at) {
     return _mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)));
   }

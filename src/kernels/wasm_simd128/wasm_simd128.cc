@@ -57,6 +57,54 @@ struct Simd128 {
     const v128_t words = wasm_i16x8_narrow_i32x4(whole, whole);
     wasm_v128_store32_lane(at, wasm_i8x16_narrow_i16x8(words, words), 0);
   }
+
+#ifdef __wasm_relaxed_simd__
+  static Float fma(Float a, Float b, Float c) { return wasm_f32x4_relaxed_madd(a, b, c); }
+
+  // The relaxed product takes signed numbers and such of 0..127; whether it takes its second operand's bytes above 127
+  // as signed (Arm) or unsigned (x86-64) is each machine's own. Weights are given to it as it wants them.
+  static inline const bool wants_unsigned_ = [] {
+    volatile std::int8_t minus_one = -1;
+    const v128_t pairs = wasm_i16x8_relaxed_dot_i8x16_i7x16(wasm_i8x16_const_splat(1), wasm_i8x16_splat(minus_one));
+    return wasm_i16x8_extract_lane(pairs, 0) > 0;
+  }();
+  static int offset() { return wants_unsigned_ ? 128 : 0; }
+  using Bytes = v128_t;
+  static Bytes load_bytes(const std::byte* at) {
+    return wasm_v128_xor(wasm_v128_load(at), wasm_i8x16_splat(static_cast<std::int8_t>(wants_unsigned_ ? -128 : 0)));
+  }
+  struct Halves {
+    Bytes low, high;
+  };
+  static Halves load_halves(const std::byte* at) {
+    const v128_t bytes = wasm_v128_load(at);
+    return {wasm_v128_and(bytes, wasm_i8x16_const_splat(15)), wasm_u8x16_shr(bytes, 4)};
+  }
+  using Four = v128_t;
+  static Four splat_four(const std::int8_t* at) { return wasm_v128_load32_splat(at); }
+  using Dot = v128_t;
+  static Dot begin(std::int32_t sum) { return wasm_i32x4_splat(sum); }
+  static Dot dot(Dot sum, Bytes w, Four x) { return add_pairs(sum, wasm_i16x8_relaxed_dot_i8x16_i7x16(x, w)); }
+  static Float end(Dot v) { return wasm_f32x4_convert_i32x4(v); }
+  // Eight times two of 64 · 15 fit into 16 bits.
+  struct Small {
+    v128_t pairs;
+    Dot sum;
+  };
+  static Small begin_small(std::int32_t sum) { return {wasm_i16x8_const_splat(0), begin(sum)}; }
+  static Small dot_small(Small sum, Bytes w, Four x) {
+    return {wasm_i16x8_add(sum.pairs, wasm_i16x8_relaxed_dot_i8x16_i7x16(x, w)), sum.sum};
+  }
+  static Float end_small(Small v) { return end(add_pairs(v.sum, v.pairs)); }
+
+ private:
+  static Dot add_pairs(Dot sum, v128_t pairs) {
+    return wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(pairs, wasm_i16x8_const_splat(1)));
+  }
+#else
+  static Float fma(Float a, Float b, Float c) { return wasm_f32x4_add(wasm_f32x4_mul(a, b), c); }
+
+  static constexpr int offset() { return 0; }
   struct Bytes {
     v128_t low, high;  // of rows 0 and 1, and 2 and 3, as 16-bit numbers
   };
@@ -69,14 +117,6 @@ struct Simd128 {
     return {{wasm_v128_and(low, wasm_i16x8_const_splat(15)), wasm_v128_and(high, wasm_i16x8_const_splat(15))},
             {wasm_u16x8_shr(low, 4), wasm_u16x8_shr(high, 4)}};
   }
-  static constexpr int kOffset = 0;
-
-#ifdef __wasm_relaxed_simd__
-  static Float fma(Float a, Float b, Float c) { return wasm_f32x4_relaxed_madd(a, b, c); }
-#else
-  static Float fma(Float a, Float b, Float c) { return wasm_f32x4_add(wasm_f32x4_mul(a, b), c); }
-#endif
-
   using Four = v128_t;  // as 16-bit numbers, twice
   struct Dot {
     v128_t low, high;  // of rows 0 and 1, and 2 and 3: two sums of two products each
@@ -87,11 +127,15 @@ struct Simd128 {
     return {wasm_i32x4_add(sum.low, wasm_i32x4_dot_i16x8(w.low, x)),
             wasm_i32x4_add(sum.high, wasm_i32x4_dot_i16x8(w.high, x))};
   }
-  static Dot dot_small(Dot sum, Bytes w, Four x) { return dot(sum, w, x); }
   static Float end(Dot v) {
     return wasm_f32x4_convert_i32x4(
         wasm_i32x4_add(wasm_i32x4_shuffle(v.low, v.high, 0, 2, 4, 6), wasm_i32x4_shuffle(v.low, v.high, 1, 3, 5, 7)));
   }
+  using Small = Dot;
+  static Small begin_small(std::int32_t sum) { return begin(sum); }
+  static Small dot_small(Small sum, Bytes w, Four x) { return dot(sum, w, x); }
+  static Float end_small(Small v) { return end(v); }
+#endif
 };
 
 }  // namespace
