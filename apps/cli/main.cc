@@ -146,7 +146,7 @@ Run add_score(CLI::App& command) {
       ->type_name("FILE");
   command.add_flag("--tokens", arguments->tokens, "the files hold rows of ids");
   command.add_flag("--exact", arguments->exact,
-                   "float32 arithmetic, instead of the 8 bits with which a quantised model plays");
+                   "float32 arithmetic, instead of the 7 and 8 bits with which a quantised model plays");
   add_model_options(command, arguments);
   command.add_flag("--json", arguments->json, "report as JSON");
   return [arguments] { return run_score(*arguments); };
