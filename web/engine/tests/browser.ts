@@ -1,7 +1,7 @@
 // What the tests share: Chromium, and a host of this repository whose pages have the built package as `midinfinite` and
 // `inPage`. Run after `npm run build` and scripts/build-web.
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize, resolve } from 'node:path';
@@ -75,6 +75,7 @@ export class Host {
     return `http://localhost:${this.#port}/`;
   }
   async start(): Promise<this> {
+    if (!existsSync(new URL('../dist/index.js', import.meta.url))) throw new Error('web/engine/dist has no index.js: npm run build');
     this.#server = createServer((request, response) => this.#answer(request, response));
     await new Promise<void>((listening) => this.#server!.listen(this.#port, 'localhost', listening));
     this.#port = (this.#server.address() as AddressInfo).port;
