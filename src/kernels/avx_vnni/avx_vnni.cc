@@ -1,5 +1,5 @@
 // x86-64 with AVX-VNNI, AVX2's registers and a dot product of int8: Intel's processors for laptops and desktops since
-// 2021. Compiled; no machine of ours has it, so untested.
+// 2021. Its tests pass on a Xeon that has it (2026-11-29); no machine that runs them regularly does.
 #include "kernels/simd.h"
 
 namespace midinf {
