@@ -47,5 +47,9 @@ function(midinf_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} ${ARG_LIBRARIES} midinf_flags GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE MIDINF_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
                              MIDINF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600 DISCOVERY_TIMEOUT 60)
+  set(limit 600)
+  if(MIDINF_SANITIZE)
+    set(limit 1800)  # the golden music in float32 takes ten minutes on a slow machine
+  endif()
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${limit} DISCOVERY_TIMEOUT 60)
 endfunction()
