@@ -17,7 +17,7 @@
 namespace midinf {
 
 /// The largest whole number that an activation is rounded to, instead of 127: two products with bytes, 2 · 64 · 255,
-/// fit into the 16 bits in which AVX2 and WebAssembly add them up. What a bit less costs: docs/decisions/011.
+/// fit into the 16 bits in which AVX2 and WebAssembly add them up. What a bit less costs: docs/decisions/015.
 inline constexpr int kMostActivation = 64;
 /// The same for keys and values, which are kept like weights.
 inline constexpr int kMostCached = 127;

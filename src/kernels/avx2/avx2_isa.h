@@ -53,7 +53,7 @@ struct Avx2 {
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(at), _mm_packs_epi16(words, words));
   }
-  // The product wants the weights unsigned.
+  // The product wants the weights unsigned; why its pairs fit into 16 bits: kMostActivation.
   static constexpr int offset() { return 128; }
   static Bytes load_bytes(const std::byte* at) {
     return _mm256_xor_si256(load_raw(at), _mm256_set1_epi8(static_cast<char>(0x80)));

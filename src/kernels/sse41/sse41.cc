@@ -60,7 +60,7 @@ struct Sse41 {
     const std::int32_t four = _mm_cvtsi128_si32(_mm_packs_epi16(words, words));
     std::memcpy(at, &four, 4);
   }
-  // The product wants the weights unsigned.
+  // The product wants the weights unsigned; why its pairs fit into 16 bits: kMostActivation.
   static constexpr int offset() { return 128; }
   static Bytes load_bytes(const std::byte* at) {
     return _mm_xor_si128(load_raw(at), _mm_set1_epi8(static_cast<char>(0x80)));
