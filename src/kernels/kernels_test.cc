@@ -252,6 +252,7 @@ TEST_P(Kernels, WhatIsNotFiniteIsNotLostByRounding) {
       std::int32_t sum = 0;
       set().quantize(x.data(), 32, kMostActivation, q.data(), &scale, &sum);
       EXPECT_FALSE(std::isfinite(scale)) << bad << " at " << at;
+      EXPECT_LE(std::abs(sum), 32 * 128) << "products with it must not overflow";
     }
   }
 }

@@ -215,7 +215,8 @@ struct SimdKernels {
         Isa::store_i8(q + i, rounded);
       }
       scales[b] = largest / limit + Isa::sum(nothing);
-      sums[b] = static_cast<std::int32_t>(Isa::sum(sum));
+      const float whole = Isa::sum(sum);
+      sums[b] = whole == whole ? static_cast<std::int32_t>(whole) : 0;  // the scale tells that it is no number
     }
   }
 
