@@ -48,8 +48,11 @@ function(midinf_test name)
   target_compile_definitions(${name} PRIVATE MIDINF_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
                              MIDINF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   set(limit 600)
+  set(environment "")
   if(MIDINF_SANITIZE)
     set(limit 1800)  # the golden music in float32 takes ten minutes on a slow machine
+    set(environment ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan-suppressions.txt")
   endif()
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${limit} DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}."
+    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${limit} ${environment} DISCOVERY_TIMEOUT 60)
 endfunction()
