@@ -65,7 +65,7 @@ Result<void> MusicMaker::step(std::span<MusicMaker* const> makers) {
   std::vector<Decoder::Question> questions;
   for (MusicMaker* const maker : makers) requests.push_back(maker->generator_.request());
   for (std::size_t i = 0; i < makers.size(); ++i)
-    questions.push_back({&makers[i]->decoder_, requests[i].context, &requests[i].rows, {}});
+    questions.push_back({&makers[i]->decoder_, requests[i].context, &requests[i].rows, requests[i].guesses});
   Decoder::answer(questions);
   for (std::size_t i = 0; i < makers.size(); ++i) {
     if (questions[i].logits.empty() || !all_finite(questions[i].logits))

@@ -19,6 +19,12 @@ struct Triplet {
   bool operator==(const Triplet&) const = default;
 };
 
+/// An id that may follow.
+struct Guess {
+  TokenId id = 0;
+  float chance = 0;  ///< that it and all guesses before it are right, 0..1
+};
+
 /// Which id of a triplet is meant.
 enum class Slot : std::uint8_t { kOnset = 0, kDuration = 1, kNote = 2 };
 

@@ -49,7 +49,7 @@ Result<void> next_note(midinf_generator& g) {
   bool damaged = false;
   const LogitSource source = [&](const LogitRequest& request) -> std::span<float> {
     if (g.cancelled) return {};
-    const std::span<float> logits = g.decoder.logits(request.context, request.rows);
+    const std::span<float> logits = g.decoder.logits(request.context, request.rows, request.guesses);
     damaged = !all_finite(logits);
     return damaged ? std::span<float>{} : logits;
   };

@@ -60,11 +60,24 @@ struct ValueView {
   int stride = 0;                 ///< from one position to the next
 };
 
+/// By how much each of some tokens weighs values: those of one sequence that follow each other, of which each sees one
+/// position more than the one before it.
+struct MixWeights {
+  const float* weights = nullptr;  ///< [tokens, stride]
+  int stride = 0;
+  int seen = 0;  ///< the positions that the first one weighs
+  int tokens = 0;
+  const float* factors = nullptr;  ///< [tokens]
+  int out_stride = 0;              ///< from one token's result to the next
+};
+
 /// One instruction set's functions. All pointers are valid in a set that select_kernels returns. [any thread]
 struct KernelSet {
   std::string_view name;
   /// Products with quantised weights take quantised activations; otherwise always float32.
   bool quantizes;
+  /// What one more id adds to the time of a pass that reads one, of that time, about.
+  float one_more;
 
   /// y[t · y_stride + r - 32 · panels.begin] = bias[r] + Σ_c W[r, c] · x[t, c] for the rows r of `panels` (also those
   /// behind the matrix's last) and t < tokens. bias: by matrix row, as many as the panels have, or nullptr.
@@ -87,8 +100,9 @@ struct KernelSet {
   /// scores = e^(scale · (scores - highest)); returns 1 / their sum.
   float (*softmax)(std::span<float> scores, float scale);
 
-  /// out = factor · Σ_p weights[p] · values[p]; out: [columns], a multiple of kQuantBlock where values are quantised.
-  void (*mix)(const ValueView& values, std::span<const float> weights, float factor, std::span<float> out);
+  /// out[t · out_stride + c] = factors[t] · Σ_p weights[t · stride + p] · values[p, c] for t < tokens, p < seen + t and
+  /// c < columns, a multiple of kQuantBlock where values are quantised.
+  void (*mix)(const ValueView& values, const MixWeights& weights, int columns, float* out);
 };
 
 /// The sets that this machine can run, best first; "plain" is always among them.

@@ -296,7 +296,44 @@ TEST_P(Kernels, SoftmaxAgreesWithDoublePrecision) {
   EXPECT_FLOAT_EQ(set().softmax(huge, 1), 1.0F);
 }
 
+// Tokens behind each other, of which the first sees `seen` positions.
+Floats mixed(const KernelSet& set, const ValueView& values, std::span<const float> weights, int seen, int tokens,
+             std::span<const float> factors, int columns) {
+  const int stride = static_cast<int>(weights.size()) / tokens;
+  Floats out(static_cast<std::size_t>(tokens * columns));
+  set.mix(values, {weights.data(), stride, seen, tokens, factors.data(), columns}, columns, out.data());
+  return out;
+}
+
+TEST_P(Kernels, MixingForSeveralTokensIsMixingForEach) {
+  const Floats factors = random_floats(random_, 7);
+  for (const int columns : {20, 32, 64, 96}) {
+    for (const int seen : {1, 3, 130}) {
+      const int positions = seen + 6, stride = (columns + kQuantBlock - 1) / kQuantBlock * kQuantBlock;
+      const Floats weights = random_floats(random_, static_cast<std::size_t>(7 * positions));
+      const Input values(set(), random_floats(random_, static_cast<std::size_t>(positions) * stride), stride,
+                         kMostCached);
+      for (const bool quantized : {false, true}) {
+        if (quantized && columns % kQuantBlock != 0) continue;
+        const ValueView view{values.values.data(), quantized ? values.q.data() : nullptr, values.scales.data(), stride};
+        for (int tokens = 1; tokens <= 7; ++tokens) {
+          const auto some = std::span(weights).first(static_cast<std::size_t>(tokens * positions));
+          const Floats together = mixed(set(), view, some, seen, tokens, factors, columns);
+          for (int t = 0; t < tokens; ++t) {
+            const auto its = some.subspan(static_cast<std::size_t>(t * positions), static_cast<std::size_t>(positions));
+            const Floats alone =
+                mixed(set(), view, its, seen + t, 1, std::span(factors).subspan(static_cast<std::size_t>(t)), columns);
+            EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + t * columns))
+                << columns << " columns, token " << t << " of " << tokens << ", seed " << seed_;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(Kernels, MixAgreesWithPlain) {
+  const Floats half{0.5F};
   for (const int columns : {16, 20, 32, 64, 80, 96}) {
     for (const int positions : {1, 2, 9, 500}) {
       const int stride = (columns + kQuantBlock - 1) / kQuantBlock * kQuantBlock;
@@ -306,9 +343,8 @@ TEST_P(Kernels, MixAgreesWithPlain) {
       for (const bool quantized : {false, true}) {
         if (quantized && columns % kQuantBlock != 0) continue;
         const ValueView view{values.values.data(), quantized ? values.q.data() : nullptr, values.scales.data(), stride};
-        Floats out(static_cast<std::size_t>(columns)), expected = out;
-        set().mix(view, weights, 0.5F, out);
-        plain().mix(view, weights, 0.5F, expected);
+        const Floats out = mixed(set(), view, weights, positions, 1, half, columns),
+                     expected = mixed(plain(), view, weights, positions, 1, half, columns);
         EXPECT_LT(relative_difference(out, expected, std::sqrt(positions)), 1e-5)
             << columns << " " << positions << " seed " << seed_;
       }
@@ -373,12 +409,9 @@ std::uint64_t digest_of_all_kernels(const KernelSet& set) {
     const float inverse = set.softmax(scores, 0.125F);
     take(scores), take({&inverse, 1});
     const Input values(set, floats(n * 64, 1), 64, kMostCached);
-    Floats out(64);
-    for (const bool quantized : {false, true}) {
-      set.mix({values.values.data(), quantized ? values.q.data() : nullptr, values.scales.data(), 64}, scores, inverse,
-              out);
-      take(out);
-    }
+    for (const bool quantized : {false, true})
+      take(mixed(set, {values.values.data(), quantized ? values.q.data() : nullptr, values.scales.data(), 64}, scores,
+                 static_cast<int>(n), 1, {&inverse, 1}, 64));
   }
   return digest;
 }

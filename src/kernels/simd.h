@@ -20,6 +20,8 @@ namespace midinf {
      kLanes                                   floats of a register
      kTileRegisters, kTileTokens              of the tile of a product with many tokens: as fit into the registers
      kDotRegisters                            of a product with quantised weights: Dots in the works at once, a token
+     kMixTokens                               whose sums of values fit into the registers together
+     kOneMore                                 KernelSet::one_more
      Float, Dot                               kLanes floats; kLanes sums of products, not yet added up
      Bytes, Four                              4 · kLanes weights; four activations for every lane
      load store splat                         Float from and to memory, from one number
@@ -47,6 +49,14 @@ struct SimdKernels {
 
   // ---- products
 
+  // Of a panel's rows, whose sums for so many tokens are in the works at once.
+  static constexpr int registers_together(int tokens) {
+    if (tokens == 1) return kRegisters < Isa::kDotRegisters ? kRegisters : Isa::kDotRegisters;
+    int registers = Isa::kTileRegisters;
+    while (registers < kRegisters && 2 * registers * tokens <= Isa::kTileRegisters * Isa::kTileTokens) registers *= 2;
+    return registers;
+  }
+
   template <DType kType>
   static auto begin(std::int32_t sum) {
     if constexpr (kType == DType::kQ8_0)
@@ -62,12 +72,12 @@ struct SimdKernels {
       return Isa::end_small(sum);
   }
 
-  // Registers first … first + R - 1 of a panel's rows, T tokens.
-  template <DType kType, int R, int T>
-  static void quantized_tile(const std::byte* panel, int columns, int first, const ActivationView& x, const float* bias,
-                             float* y, int y_stride) {
-    constexpr int kTogether = R < Isa::kDotRegisters ? R : Isa::kDotRegisters;
-    static_assert(R % kTogether == 0);
+  // All registers of a panel's rows, T tokens: block by block, so that memory is read in order and a block stays in the
+  // nearest cache while one part of its rows after the other is multiplied.
+  template <DType kType, int T>
+  static void quantized_tile(const std::byte* panel, int columns, const ActivationView& x, const float* bias, float* y,
+                             int y_stride) {
+    constexpr int R = kRegisters, kTogether = registers_together(T);
     constexpr int kBytes = kType == DType::kQ8_0 ? kQuantBlock : kQuantBlock / 2;  // of a row's block
     const int offset = kType == DType::kQ8_0 ? Isa::offset() : 8;                  // what weights have too much
     constexpr std::ptrdiff_t kBlockBytes = (2 + kBytes) * kPanelRows;
@@ -75,11 +85,10 @@ struct SimdKernels {
     Float total[R][T];
     for (int r = 0; r < R; ++r)
       for (int t = 0; t < T; ++t) total[r][t] = Isa::splat(0);
-    const std::byte* scales = panel + static_cast<std::ptrdiff_t>(first) * kLanes * 2;
-    const std::byte* weights = panel + 2 * kPanelRows + static_cast<std::ptrdiff_t>(first) * kLanes * 4;
+    const std::byte *scales = panel, *weights = panel + 2 * kPanelRows;
     for (int b = 0; b < blocks; ++b, scales += kBlockBytes, weights += kBlockBytes) {
       const std::int8_t* xs = x.quantized + b * kQuantBlock;
-      if constexpr (T == 1)
+      if constexpr (T < Isa::kTileTokens)
 #pragma GCC unroll 32
         for (std::ptrdiff_t i = 0; i < kBlockBytes; i += kCacheLine) __builtin_prefetch(scales + kPrefetched + i);
 #pragma GCC unroll 8
@@ -114,9 +123,10 @@ struct SimdKernels {
         }
       }
     }
-    put<R, T>(total, first, bias, y, y_stride);
+    put<R, T>(total, 0, bias, y, y_stride);
   }
 
+  // Registers first … first + R - 1 of a panel's rows, T tokens.
   template <DType kType, int R, int T>
   static void float_tile(const std::byte* panel, int columns, int first, const ActivationView& x, const float* bias,
                          float* y, int y_stride) {
@@ -153,13 +163,14 @@ struct SimdKernels {
       }
   }
 
-  template <DType kType, int R, int T>
+  template <DType kType, int T>
   static void tile(const std::byte* panel, int columns, const ActivationView& x, const float* bias, float* y,
                    int y_stride) {
-    for (int first = 0; first < kRegisters; first += R) {
-      if constexpr (is_quantized(kType))
-        quantized_tile<kType, R, T>(panel, columns, first, x, bias, y, y_stride);
-      else
+    if constexpr (is_quantized(kType)) {
+      quantized_tile<kType, T>(panel, columns, x, bias, y, y_stride);
+    } else {
+      constexpr int R = T == 1 ? kRegisters : registers_together(T);
+      for (int first = 0; first < kRegisters; first += R)
         float_tile<kType, R, T>(panel, columns, first, x, bias, y, y_stride);
     }
   }
@@ -173,12 +184,21 @@ struct SimdKernels {
       const float* b = bias == nullptr ? nullptr : bias + static_cast<std::ptrdiff_t>(p) * kPanelRows;
       int t = 0;
       for (; t + kTogether <= tokens; t += kTogether)
-        tile<kType, Isa::kTileRegisters, kTogether>(panel, w.columns, x.token(t), b,
-                                                    y + static_cast<std::ptrdiff_t>(t) * y_stride, y_stride);
-      for (; t < tokens; ++t)
-        tile<kType, kRegisters, 1>(panel, w.columns, x.token(t), b, y + static_cast<std::ptrdiff_t>(t) * y_stride,
-                                   y_stride);
+        tile<kType, kTogether>(panel, w.columns, x.token(t), b, y + static_cast<std::ptrdiff_t>(t) * y_stride,
+                               y_stride);
+      rest<kType, kTogether - 1>(tokens - t, panel, w.columns, x.token(t), b,
+                                 y + static_cast<std::ptrdiff_t>(t) * y_stride, y_stride);
     }
+  }
+
+  // 0 … T tokens.
+  template <DType kType, int T>
+  static void rest(int tokens, const std::byte* panel, int columns, const ActivationView& x, const float* bias,
+                   float* y, int y_stride) {
+    if (tokens == T)
+      tile<kType, T>(panel, columns, x, bias, y, y_stride);
+    else if constexpr (T > 1)
+      rest<kType, T - 1>(tokens, panel, columns, x, bias, y, y_stride);
   }
 
   static void multiply(const PanelMatrix& w, IndexRange panels, const float* bias, const ActivationView& x, int tokens,
@@ -333,28 +353,56 @@ struct SimdKernels {
     return 1.0F / total;
   }
 
-  // B blocks of quantised columns from `c` on.
-  template <int B>
-  static void mix_blocks(const ValueView& v, std::span<const float> weights, float factor, int c, float* out) {
+  // B blocks of quantised columns from `c` on, for T tokens: what is read and widened once serves all of them.
+  template <int B, int T>
+  static void mix_blocks(const ValueView& v, const MixWeights& w, int t0, int c, float* out) {
     constexpr int kParts = kQuantBlock / kLanes;
-    Float total[B][kParts];
-    for (int b = 0; b < B; ++b)
-      for (int i = 0; i < kParts; ++i) total[b][i] = Isa::splat(0);
+    Float total[T][B][kParts];
+    for (int t = 0; t < T; ++t)
+      for (int b = 0; b < B; ++b)
+        for (int i = 0; i < kParts; ++i) total[t][b][i] = Isa::splat(0);
     const std::int8_t* numbers = v.quantized + c;
     const float* scales = v.scales + c / kQuantBlock;
-    for (std::size_t p = 0; p < weights.size(); ++p, numbers += v.stride, scales += v.stride / kQuantBlock)
+    const float* weights = w.weights + static_cast<std::ptrdiff_t>(t0) * w.stride;
+    // The position p of the first `tokens` that look at it; those behind them do too.
+    const auto add = [&](int p, int first) __attribute__((always_inline)) {
       for (int b = 0; b < B; ++b) {
-        const Float weight = Isa::splat(weights.data()[p] * scales[b]);
+        Float weight[T];
+        for (int t = 0; t < T; ++t)
+          if (t >= first) weight[t] = Isa::splat(weights[static_cast<std::ptrdiff_t>(t) * w.stride + p] * scales[b]);
         for (int i = 0; i < kParts; i += 2) {
           Float low, high;
           Isa::load_i8(numbers + b * kQuantBlock + i * kLanes, low, high);
-          total[b][i] = Isa::fma(weight, low, total[b][i]);
-          total[b][i + 1] = Isa::fma(weight, high, total[b][i + 1]);
+          for (int t = 0; t < T; ++t)
+            if (t >= first) {
+              total[t][b][i] = Isa::fma(weight[t], low, total[t][b][i]);
+              total[t][b][i + 1] = Isa::fma(weight[t], high, total[t][b][i + 1]);
+            }
         }
       }
-    for (int b = 0; b < B; ++b)
-      for (int i = 0; i < kParts; ++i)
-        Isa::store(out + c + b * kQuantBlock + i * kLanes, Isa::mul(total[b][i], Isa::splat(factor)));
+      numbers += v.stride, scales += v.stride / kQuantBlock;
+    };
+    const int seen = w.seen + t0;
+    for (int p = 0; p < seen; ++p) add(p, 0);
+    for (int t = 1; t < T; ++t) add(seen + t - 1, t);
+    for (int t = 0; t < T; ++t)
+      for (int b = 0; b < B; ++b)
+        for (int i = 0; i < kParts; ++i)
+          Isa::store(out + static_cast<std::ptrdiff_t>(t) * w.out_stride + c + b * kQuantBlock + i * kLanes,
+                     Isa::mul(total[t][b][i], Isa::splat(w.factors[t0 + t])));
+  }
+  // The whole width for T tokens, and for as many times T as there are.
+  template <int T>
+  static void mix_tokens(const ValueView& values, const MixWeights& w, int t, int columns, float* out) {
+    constexpr int kBlocks = kLanes >= 16 || (kLanes >= 8 && T == 1) ? 2 : 1;  // whose sums fit into the registers
+    for (; t + T <= w.tokens; t += T) {
+      float* to = out + static_cast<std::ptrdiff_t>(t) * w.out_stride;
+      int c = 0;
+      for (; c + kBlocks * kQuantBlock <= columns; c += kBlocks * kQuantBlock)
+        mix_blocks<kBlocks, T>(values, w, t, c, to);
+      for (; c < columns; c += kQuantBlock) mix_blocks<1, T>(values, w, t, c, to);
+    }
+    if constexpr (T > 1) mix_tokens<T - 1>(values, w, t, columns, out);
   }
 
   // R registers of float32 columns from `c` on.
@@ -369,29 +417,27 @@ struct SimdKernels {
     for (int r = 0; r < R; ++r) Isa::store(out + c + r * kLanes, Isa::mul(total[r], Isa::splat(factor)));
   }
 
-  static void mix(const ValueView& values, std::span<const float> weights, float factor, std::span<float> out) {
-    const int n = static_cast<int>(out.size());
-    int c = 0;
-    if (values.quantized != nullptr) {
-      constexpr int kBlocks = kLanes >= 8 ? 2 : 1;  // whose sums fit into the registers
-      for (; c + kBlocks * kQuantBlock <= n; c += kBlocks * kQuantBlock)
-        mix_blocks<kBlocks>(values, weights, factor, c, out.data());
-      for (; c < n; c += kQuantBlock) mix_blocks<1>(values, weights, factor, c, out.data());
-      return;
-    }
+  static void mix(const ValueView& values, const MixWeights& w, int columns, float* out) {
+    if (values.quantized != nullptr) return mix_tokens<Isa::kMixTokens>(values, w, 0, columns, out);
     constexpr int kMost = 64 / kLanes < 8 ? 64 / kLanes : 8;
-    for (; c + kMost * kLanes <= n; c += kMost * kLanes) mix_floats<kMost>(values, weights, factor, c, out.data());
-    for (; c + kLanes <= n; c += kLanes) mix_floats<1>(values, weights, factor, c, out.data());
-    for (; c < n; ++c) {
-      float total = 0;
-      const float* number = values.values + c;
-      for (std::size_t p = 0; p < weights.size(); ++p, number += values.stride) total += weights.data()[p] * *number;
-      out.data()[c] = total * factor;
+    for (int t = 0; t < w.tokens; ++t, out += w.out_stride) {
+      const std::span weights(w.weights + static_cast<std::ptrdiff_t>(t) * w.stride,
+                              static_cast<std::size_t>(w.seen + t));
+      int c = 0;
+      for (; c + kMost * kLanes <= columns; c += kMost * kLanes)
+        mix_floats<kMost>(values, weights, w.factors[t], c, out);
+      for (; c + kLanes <= columns; c += kLanes) mix_floats<1>(values, weights, w.factors[t], c, out);
+      for (; c < columns; ++c) {
+        float total = 0;
+        const float* number = values.values + c;
+        for (std::size_t p = 0; p < weights.size(); ++p, number += values.stride) total += weights.data()[p] * *number;
+        out[c] = total * w.factors[t];
+      }
     }
   }
 
   static constexpr KernelSet set(std::string_view name) {
-    return {name, true, multiply, quantize, layer_norm, gelu, softmax, mix};
+    return {name, true, Isa::kOneMore, multiply, quantize, layer_norm, gelu, softmax, mix};
   }
 };
 

@@ -4,6 +4,7 @@
 #include "model/forward.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -278,7 +279,7 @@ class Decoder::Pass {
 
   // out[t] = Σ_p softmax_p(q_t · keys[p] / √head_width) · values[p] over the positions up to t's own.
   void attend_head(Scratch& mine, int layer, int head, int column, int from, int tokens) {
-    const auto head_width = static_cast<std::size_t>(shape_.head_width());
+    const int head_width = shape_.head_width();
     const Token& first = token(from);
     const PanelMatrix keys = first.cache->keys(layer, head);
     const ValueView values = first.cache->values(layer, head);
@@ -286,14 +287,16 @@ class Decoder::Pass {
     kernels_.multiply(keys, {0, panels}, nullptr, mine.query.view().from(column).token(from), tokens,
                       mine.scores.data(), stride);
     const float scale = 1.0F / std::sqrt(static_cast<float>(head_width));
-    for (int t = 0; t < tokens; ++t) {
-      const auto seen = std::span(mine.scores)
-                            .subspan(static_cast<std::size_t>(t) * static_cast<std::size_t>(stride),
-                                     static_cast<std::size_t>(first.position + t + 1));
-      const float inverse = kernels_.softmax(seen, scale);
-      kernels_.mix(values, seen, inverse,
-                   mine.mixed.row(from + t).subspan(static_cast<std::size_t>(column), head_width));
-    }
+    std::array<float, kTokensAttended> inverse;
+    for (int t = 0; t < tokens; ++t)
+      inverse[static_cast<std::size_t>(t)] =
+          kernels_.softmax(std::span(mine.scores)
+                               .subspan(static_cast<std::size_t>(t) * static_cast<std::size_t>(stride),
+                                        static_cast<std::size_t>(first.position + t + 1)),
+                           scale);
+    const MixWeights weights{mine.scores.data(), stride, first.position + 1, tokens, inverse.data(),
+                             mine.mixed.columns};
+    kernels_.mix(values, weights, head_width, mine.mixed.row(from).data() + column);
   }
 
   // Share `s` of the MLP, all tokens.
@@ -355,34 +358,65 @@ std::size_t Decoder::best_cache(std::span<const TokenId> context, std::size_t fi
   std::size_t best = first;
   for (std::size_t i = first + 1; i < caches_.size(); ++i)
     if (common(i) > common(best)) best = i;
-  if (common(best) == held(best) || common(best) > kByChance) return best;
+  // Wrong guesses do not make a window another one.
+  if (common(best) + kMostGuesses >= held(best) || common(best) > kByChance) return best;
   for (std::size_t i = first; i < caches_.size(); ++i)
     if (held(i) <= kByChance) return i;
   return caches_.size() - 1;
 }
 
-// Makes the best cache the current one, and forgets what differs. Returns how many ids are known: never the last, which
-// is read again even when it is, for its hidden state is not kept.
-std::size_t Decoder::turn_to(std::span<const TokenId> context) {
-  MIDINF_ASSERT(!context.empty() && context.size() <= static_cast<std::size_t>(config().context));
-  const auto best = caches_.begin() + static_cast<std::ptrdiff_t>(best_cache(context, 0));
-  std::rotate(caches_.begin(), best, best + 1);
-  const std::size_t known = common_prefix(caches_.front(), context, context.size() - 1);
-  caches_.front().truncate(static_cast<int>(known));
-  return known;
+// Of the current cache all but the first `length` ids are forgotten.
+void Decoder::truncate(std::size_t length) {
+  caches_.front().truncate(static_cast<int>(length));
+  const std::size_t kept = length - std::min(length, hidden_from_);
+  const auto width = static_cast<std::size_t>(config().width);
+  hidden_.resize(std::min(hidden_.size(), kept * width));
 }
 
-std::span<float> Decoder::finish(std::span<const TokenId> context, std::size_t known, const RowRanges& rows) {
+// Makes the best cache the current one, and forgets what differs. Returns how many ids are known: all if the hidden
+// state of the last is still there, or else never the last, which is read again even when it is.
+std::size_t Decoder::turn_to(std::span<const TokenId> context) {
+  MIDINF_ASSERT(!context.empty() && context.size() <= static_cast<std::size_t>(config().context));
+  if (const std::size_t best = best_cache(context, 0); best != 0) {
+    std::rotate(caches_.begin(), caches_.begin() + static_cast<std::ptrdiff_t>(best),
+                caches_.begin() + static_cast<std::ptrdiff_t>(best) + 1);
+    hidden_.clear();
+  }
+  const std::size_t known = common_prefix(caches_.front(), context, context.size());
+  const std::size_t states = hidden_.size() / static_cast<std::size_t>(config().width);
+  if (known == context.size() && known > hidden_from_ && known <= hidden_from_ + states) return known;
+  const std::size_t kept = std::min(known, context.size() - 1);
+  truncate(kept);
+  return kept;
+}
+
+// What a pass has to read of a question, one of `together` in the pass, and behind it the guesses that pay. With one of
+// k ids, of which each but the first costs `more` of a pass alone, a right guess spares its question the k-th part.
+std::span<const TokenId> Decoder::unread(const Question& question, std::size_t known, std::size_t together) {
+  unread_.assign(question.context.begin() + static_cast<std::ptrdiff_t>(known), question.context.end());
+  const float more = network_->kernels().one_more, others = static_cast<float>(together) - 1;
+  const float needed = more * (1 + others) / (1 + more * others);
+  const std::size_t room = static_cast<std::size_t>(config().context) - question.context.size();
+  for (const Guess& guess : question.guesses.first(std::min({question.guesses.size(), room, kMostGuesses}))) {
+    if (guess.chance < needed) break;
+    unread_.push_back(guess.id);
+  }
+  return unread_;
+}
+
+std::span<float> Decoder::finish(const Question& question, std::size_t known) {
+  const bool answered = known == question.context.size();
+  if (answered ? cancel_ != nullptr && *cancel_ : !read_current(unread(question, known, 1))) return {};
   const auto width = static_cast<std::size_t>(config().width);
-  hidden_.resize((context.size() - known) * width);
-  if (!read(caches_.front(), context.subspan(known), hidden_)) return {};
-  logits_.resize(static_cast<std::size_t>(rows.size()));
-  head(std::span(hidden_).last(width), 1, rows, logits_);
+  const std::size_t last = question.context.size() - 1 - hidden_from_;
+  logits_.resize(static_cast<std::size_t>(question.rows->size()));
+  head(std::span(hidden_).subspan(last * width, width), 1, *question.rows, logits_);
   return logits_;
 }
 
-std::span<float> Decoder::logits(std::span<const TokenId> context, const RowRanges& rows) {
-  return finish(context, turn_to(context), rows);
+std::span<float> Decoder::logits(std::span<const TokenId> context, const RowRanges& rows,
+                                 std::span<const Guess> guesses) {
+  return finish({this, context, &rows, guesses}, turn_to(context));
 }
 
 void Decoder::answer(std::span<Question> questions) {
@@ -396,12 +430,12 @@ void Decoder::answer(std::span<Question> questions) {
     if (fits && known + 1 == question.context.size())
       together.push_back(&question);
     else
-      question.logits = question.decoder->finish(question.context, known, *question.rows);
+      question.logits = question.decoder->finish(question, known);
   }
   if (together.empty()) return;
   if (together.size() == 1) {
     Question& only = *together.front();
-    only.logits = only.decoder->finish(only.context, only.context.size() - 1, *only.rows);
+    only.logits = only.decoder->finish(only, only.context.size() - 1);
     return;
   }
   // In an order in which those that want the same rows of the head follow each other.
@@ -411,14 +445,27 @@ void Decoder::answer(std::span<Question> questions) {
   Decoder& lender = *together.front()->decoder;
   std::vector<Pass::Sequence> sequences;
   std::vector<const std::atomic<bool>*> cancels;
+  std::size_t ids = 0;
   for (const Question* question : together) {
     Decoder& decoder = *question->decoder;
-    sequences.push_back({&decoder.caches_.front(), question->context.last(1)});
+    sequences.push_back(
+        {&decoder.caches_.front(), decoder.unread(*question, question->context.size() - 1, together.size())});
+    ids += sequences.back().ids.size();
     cancels.push_back(decoder.cancel_);
+    decoder.hidden_.clear();
   }
   const auto width = static_cast<std::size_t>(lender.config().width);
-  lender.hidden_.resize(together.size() * width);
-  if (!Pass(lender, sequences, std::move(cancels)).run(lender.hidden_)) return;
+  lender.states_.resize(ids * width);
+  if (!Pass(lender, sequences, std::move(cancels)).run(lender.states_)) return;
+  lender.asked_.clear();
+  for (auto states = lender.states_.cbegin(); const Question* question : together) {
+    Decoder& decoder = *question->decoder;
+    const auto end = states + static_cast<std::ptrdiff_t>(decoder.unread_.size() * width);
+    decoder.hidden_.assign(states, end);
+    decoder.hidden_from_ = question->context.size() - 1;
+    lender.asked_.insert(lender.asked_.end(), states, states + static_cast<std::ptrdiff_t>(width));
+    states = end;
+  }
   for (std::size_t first = 0, last; first < together.size(); first = last) {
     // Rows that several want are read once: all that overlap share a product.
     RowRanges rows = *together[first]->rows;
@@ -428,7 +475,7 @@ void Decoder::answer(std::span<Question> questions) {
     }
     const std::size_t count = last - first, all = static_cast<std::size_t>(rows.size());
     lender.packed_.resize(count * all);
-    lender.head(std::span(lender.hidden_).subspan(first * width, count * width), static_cast<int>(count), rows,
+    lender.head(std::span(lender.asked_).subspan(first * width, count * width), static_cast<int>(count), rows,
                 lender.packed_);
     for (std::size_t i = 0; i < count; ++i) {
       Question& question = *together[first + i];
@@ -448,7 +495,9 @@ void Decoder::answer(std::span<Question> questions) {
 
 std::size_t Decoder::read_towards(std::span<const TokenId> context, std::size_t most) {
   const std::size_t known = turn_to(context);
-  read_on(context.subspan(known, std::min(context.size() - 1 - known, most)));
+  if (known == context.size()) return 0;
+  const std::size_t now = std::min(context.size() - 1 - known, most);
+  if (now > 0) read_current(context.subspan(known, now));
   return context.size() - static_cast<std::size_t>(caches_.front().length());
 }
 
@@ -461,22 +510,30 @@ std::size_t Decoder::read_ahead(std::span<const TokenId> context, std::size_t mo
   if (most > 0 && !unread.empty()) {
     cache.truncate(static_cast<int>(common));
     const auto now = unread.first(std::min(unread.size(), most));
-    hidden_.resize(now.size() * static_cast<std::size_t>(config().width));
-    read(cache, now, hidden_);
+    read_ahead_.resize(now.size() * static_cast<std::size_t>(config().width));
+    read(cache, now, read_ahead_);
     return context.size() - static_cast<std::size_t>(cache.length());
   }
   return unread.size();
 }
 
 std::span<const float> Decoder::read_from_start(std::span<const TokenId> ids) {
-  caches_.front().truncate(0);
+  truncate(0);
   return read_on(ids);
 }
 
 std::span<const float> Decoder::read_on(std::span<const TokenId> ids) {
-  hidden_.resize(ids.size() * static_cast<std::size_t>(config().width));
-  read(caches_.front(), ids, hidden_);
+  read_current(ids);
   return hidden_;
+}
+
+// Reads `ids` behind what the current cache holds. False: cancelled.
+bool Decoder::read_current(std::span<const TokenId> ids) {
+  hidden_from_ = static_cast<std::size_t>(caches_.front().length());
+  hidden_.resize(ids.size() * static_cast<std::size_t>(config().width));
+  const bool done = read(caches_.front(), ids, hidden_);
+  if (!done) hidden_.clear();
+  return done;
 }
 
 void Decoder::head(std::span<const float> hidden, int count, const RowRanges& rows, std::span<float> logits) {

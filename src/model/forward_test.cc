@@ -49,6 +49,7 @@ class Forward : public testing::TestWithParam<DType> {
     return std::make_unique<Decoder>(*Network::load(checkpoint_, *kernels, {.exact = exact}),
                                      std::make_shared<ComputePool>(threads));
   }
+  static bool guessing_pays() { return (*select_kernels())->one_more < 1; }
   unsigned seed_ = std::random_device{}();
   std::mt19937 random_{seed_};
   RandomCheckpoint checkpoint_{kShape, seed_};
@@ -230,6 +231,8 @@ TEST_P(Forward, SeveralAnsweredTogetherGetWhatEachGetsAlone) {
   const RowRanges wanted[] = {{{0, 700}}, {{100, 900}}, {{1000, 1100}}, {{1500, 1600}, {2999, 3000}}, scale};
   std::vector<std::vector<TokenId>> contexts;
   std::vector<std::unique_ptr<Decoder>> company, alone;
+  auto next = random_ids(random_, 5);
+  std::vector<std::vector<Guess>> guesses(5);
   for (const int length : {1, 2, 40, 250, 320}) {
     contexts.push_back(random_ids(random_, length));
     company.push_back(std::make_unique<Decoder>(network, pool));
@@ -241,8 +244,12 @@ TEST_P(Forward, SeveralAnsweredTogetherGetWhatEachGetsAlone) {
       auto& context = contexts[i];
       if (random_() % 20 == 0) context.erase(context.begin(), context.begin() + static_cast<long>(context.size() / 2));
       if (random_() % 5 == 0) continue;
-      context.push_back(random_ids(random_, 1).front());
-      questions.push_back({company[i].get(), context, &wanted[random_() % std::size(wanted)], {}});
+      context.push_back(next[i]);
+      next[i] = random_ids(random_, 1).front();
+      std::vector<Guess>& guessed = guesses[i];
+      guessed.assign(random_() % 4, {7, 1});
+      if (!guessed.empty() && random_() % 2 == 0) guessed.front().id = next[i];
+      questions.push_back({company[i].get(), context, &wanted[random_() % std::size(wanted)], guessed});
     }
     Decoder::answer(questions);
     for (const Decoder::Question& question : questions) {
@@ -253,6 +260,54 @@ TEST_P(Forward, SeveralAnsweredTogetherGetWhatEachGetsAlone) {
       EXPECT_EQ(std::memcmp(question.logits.data(), expected.data(), expected.size_bytes()), 0)
           << "decoder " << i << ", step " << step << ", seed " << seed_;
     }
+  }
+}
+
+// Right and wrong ones, steps back, and other windows in between.
+TEST_P(Forward, GuessesChangeNoAnswer) {
+  const auto guessing = decoder(2), plain = decoder(1);
+  auto ids = random_ids(random_, 60);
+  int spared = 0;
+  for (int step = 0; step < 120; ++step) {
+    const auto coming = random_ids(random_, 4);
+    std::vector<Guess> guesses;
+    const auto right = random_() % 4;
+    for (std::size_t i = 0; i < random_() % 9; ++i)
+      guesses.push_back({i < right ? coming[i] : random_ids(random_, 1).front(), 1});
+    for (std::size_t i = 0; i < coming.size(); ++i) {
+      spared += i > 0 && guessing->read_towards(ids, 0) == 0 ? 1 : 0;
+      const auto got = guessing->logits(ids, rows_, i == 0 ? guesses : std::vector<Guess>{});
+      const auto expected = plain->logits(ids, rows_);
+      ASSERT_EQ(std::memcmp(got.data(), expected.data(), expected.size_bytes()), 0) << step << " seed " << seed_;
+      ids.push_back(coming[i]);
+    }
+    switch (random_() % 8) {
+      case 0:
+        ids.resize(ids.size() - random_() % 10);
+        break;
+      case 1:
+        static_cast<void>(guessing->read_ahead(random_ids(random_, 20), 64));
+        break;
+      case 2:
+        static_cast<void>(guessing->logits(random_ids(random_, 50), rows_));
+        break;
+      default:
+        break;
+    }
+  }
+  if (guessing_pays()) {
+    EXPECT_GT(spared, 20) << seed_;
+  }
+}
+
+TEST_P(Forward, GuessesBehindTheLastPositionAreLeftOut) {
+  const auto one = decoder(2), plain = decoder(1);
+  const auto ids = random_ids(random_, kShape.context);
+  const std::vector<Guess> guesses(5, {7, 1});
+  for (const std::size_t n : {ids.size() - 2, ids.size()}) {
+    const auto got = one->logits(std::span(ids).first(n), rows_, guesses);
+    const auto expected = plain->logits(std::span(ids).first(n), rows_);
+    EXPECT_EQ(std::memcmp(got.data(), expected.data(), expected.size_bytes()), 0) << n;
   }
 }
 

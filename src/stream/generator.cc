@@ -139,9 +139,12 @@ LogitRequest Generator::request() {
     for (const auto& processor : processors()) processor->narrow(context(), rows_);
     if (state().at == end_index() && state().latest != kNoLimit) begin_soon();
     MIDINF_ASSERT(!rows_.empty());
+    guesser_.guess(history_, window_.origin, slot_, drawn_);
+    if (const auto guesses = guesser_.guesses(); !guesses.empty() && !rows_.contains(guesses.front().id))
+      guesser_.forget();
     requested_ = true;
   }
-  return {ids_, rows_};
+  return {ids_, rows_, guesser_.guesses()};
 }
 
 Step Generator::accept(std::span<float> logits) {
@@ -149,6 +152,7 @@ Step Generator::accept(std::span<float> logits) {
   for (const auto& processor : processors()) processor->edit(context(), rows_, logits);
   const auto substream = static_cast<std::uint32_t>(slot_) + 4 * static_cast<std::uint32_t>(attempt());
   const TokenId id = rows_.id_at(draw(logits, uniform(settings_.seed, end_index() - prompt_end_, substream)));
+  guesser_.learn(slot_, id);
   ids_.push_back(id);
   requested_ = false;
   switch (slot_) {

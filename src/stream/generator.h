@@ -17,6 +17,7 @@
 #include "anticipation/window.h"
 #include "base/note.h"
 #include "base/row_ranges.h"
+#include "stream/guess.h"
 #include "stream/trouble.h"
 
 namespace midinf {
@@ -44,6 +45,7 @@ using EventIndex = std::uint64_t;
 struct LogitRequest {
   std::span<const TokenId> context;  ///< all ids that the network reads, at most 1,024 minus one
   const RowRanges& rows;             ///< the rows of the output head wanted for the id after them
+  std::span<const Guess> guesses;    ///< what the ids from then on may be (guess.h); only time depends on them
 };
 
 /// What became of an answer.
@@ -189,6 +191,7 @@ class Generator {
   Window window_;
   std::vector<TokenId> ids_;  // what the network reads
   RowRanges rows_;
+  Guesser guesser_;
   bool requested_ = false;
 };
 

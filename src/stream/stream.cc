@@ -514,6 +514,7 @@ bool Stream::begin_step(Job& job) {
     const LogitRequest request = generator.request();
     job.context.assign(request.context.begin(), request.context.end());
     job.rows = request.rows;
+    job.guesses.assign(request.guesses.begin(), request.guesses.end());
     job.decoder = &decoder;
     // A change that comes meanwhile does not wait for a whole window.
     job.kind = decoder.read_towards(job.context, 0) > kReadAtOnce ? Job::Kind::kRead : kind;
@@ -584,7 +585,7 @@ void compute(std::span<Stream::Job* const> jobs) {
     else if (job->kind == Stream::Job::Kind::kRead)
       job->decoder->read_towards(job->context, kReadAtOnce);
     else if (job->kind != Stream::Job::Kind::kNone)
-      questions.push_back({job->decoder, job->context, &job->rows, {}});
+      questions.push_back({job->decoder, job->context, &job->rows, job->guesses});
   }
   Decoder::answer(questions);
   for (Stream::Job* job : jobs)

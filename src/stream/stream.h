@@ -131,6 +131,7 @@ class Stream {
     Decoder* decoder = nullptr;
     std::vector<TokenId> context;
     RowRanges rows;
+    std::vector<Guess> guesses;
     std::span<float> logits;  // filled by compute(); empty when cancelled
     int take = 0;
     std::uint64_t epoch = 0;

@@ -10,7 +10,8 @@ namespace midinf {
 namespace {
 
 struct Avx512Vnni {
-  static constexpr int kLanes = 16, kTileRegisters = 2, kTileTokens = 6, kDotRegisters = 2;
+  static constexpr int kLanes = 16, kTileRegisters = 2, kTileTokens = 6, kDotRegisters = 2, kMixTokens = 4;
+  static constexpr float kOneMore = 0.22F;
   using Float = __m512;
   using Bytes = __m512i;
   using Four = __m512i;

@@ -136,8 +136,7 @@ void multiply_as(const PanelMatrix& w, IndexRange panels, const float* bias, con
     tiles<kType, 4>(panel, w.columns, x, t, tokens, b, y, y_stride);
     tiles<kType, 2>(panel, w.columns, x, t, tokens, b, y, y_stride);
     if (t < tokens)
-      Dotprod::tile<kType, Dotprod::kRegisters, 1>(panel, w.columns, x.token(t), b,
-                                                   y + static_cast<std::ptrdiff_t>(t) * y_stride, y_stride);
+      Dotprod::tile<kType, 1>(panel, w.columns, x.token(t), b, y + static_cast<std::ptrdiff_t>(t) * y_stride, y_stride);
   }
 }
 
@@ -151,6 +150,7 @@ void multiply(const PanelMatrix& w, IndexRange panels, const float* bias, const 
 constexpr KernelSet set() {
   KernelSet set = Dotprod::set("neon_i8mm");
   set.multiply = multiply;
+  set.one_more = 0.2F;
   return set;
 }
 

@@ -72,20 +72,23 @@ float softmax(std::span<float> scores, float scale) {
   return 1.0F / total;
 }
 
-void mix(const ValueView& values, std::span<const float> weights, float factor, std::span<float> out) {
-  std::fill(out.begin(), out.end(), 0.0F);
-  const auto stride = static_cast<std::size_t>(values.stride);
-  for (std::size_t p = 0; p < weights.size(); ++p)
-    for (std::size_t c = 0; c < out.size(); ++c)
-      out[c] += values.quantized == nullptr ? weights[p] * values.values[p * stride + c]
-                                            : weights[p] * values.scales[(p * stride + c) / kQuantBlock] *
-                                                  static_cast<float>(values.quantized[p * stride + c]);
-  for (float& value : out) value *= factor;
+void mix(const ValueView& values, const MixWeights& w, int columns, float* out) {
+  const auto width = static_cast<std::size_t>(columns), stride = static_cast<std::size_t>(values.stride);
+  for (int t = 0; t < w.tokens; ++t, out += w.out_stride) {
+    std::fill_n(out, width, 0.0F);
+    const float* weights = w.weights + static_cast<std::ptrdiff_t>(t) * w.stride;
+    for (std::size_t p = 0; p < static_cast<std::size_t>(w.seen + t); ++p)
+      for (std::size_t c = 0; c < width; ++c)
+        out[c] += values.quantized == nullptr ? weights[p] * values.values[p * stride + c]
+                                              : weights[p] * values.scales[(p * stride + c) / kQuantBlock] *
+                                                    static_cast<float>(values.quantized[p * stride + c]);
+    for (std::size_t c = 0; c < width; ++c) out[c] *= w.factors[t];
+  }
 }
 
 }  // namespace
 
 extern const KernelSet kPlainKernels;
-const KernelSet kPlainKernels{"plain", false, multiply, quantize, layer_norm, gelu, softmax, mix};
+const KernelSet kPlainKernels{"plain", false, 1.0F, multiply, quantize, layer_norm, gelu, softmax, mix};
 
 }  // namespace midinf

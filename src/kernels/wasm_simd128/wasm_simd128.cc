@@ -11,7 +11,8 @@ namespace midinf {
 namespace {
 
 struct Simd128 {
-  static constexpr int kLanes = 4, kTileRegisters = 1, kTileTokens = 4, kDotRegisters = 4;
+  static constexpr int kLanes = 4, kTileRegisters = 1, kTileTokens = 4, kDotRegisters = 4, kMixTokens = 1;
+  static constexpr float kOneMore = 0.5F;
   using Float = v128_t;
 
   static Float load(const float* at) { return wasm_v128_load(at); }
