@@ -31,8 +31,8 @@ std::vector<KeptRequest> requests_at(int context);
 /// and the keys and values of the context.
 double bytes_touched(const Engine& engine, const Decoder& decoder, std::span<const KeptRequest> requests);
 
-/// Seconds that the answers take, one pass each. Precondition: all but the last id of the first context was read before
-/// (decoder.logits of that context does), and nothing else but `requests` since.
+/// Seconds that the answers take, one pass each; what stands before the first context's last id is read beforehand.
+/// Precondition: nothing but `requests` was asked of `decoder` before.
 double time_decode(Decoder& decoder, std::span<const KeptRequest> requests);
 
 /// Seconds that it takes to read `ids`, at most 1,024, from nothing.

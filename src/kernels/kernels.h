@@ -76,7 +76,7 @@ struct KernelSet {
   std::string_view name;
   /// Products with quantised weights take quantised activations; otherwise always float32.
   bool quantizes;
-  /// What one more id adds to the time of a pass that reads one, of that time, about.
+  /// What one more id adds to the time of a pass that reads one, of that time, about; 1 where it is too much to guess.
   float one_more;
 
   /// y[t · y_stride + r - 32 · panels.begin] = bias[r] + Σ_c W[r, c] · x[t, c] for the rows r of `panels` (also those

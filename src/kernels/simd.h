@@ -42,8 +42,8 @@ struct SimdKernels {
   using Dot = typename Isa::Dot;
   static constexpr int kLanes = Isa::kLanes;
   static constexpr int kRegisters = kPanelRows / kLanes;  // of a panel's rows
-  // Processors read ahead by themselves, but not over the end of a page of 4 KiB. One token waits for memory; many
-  // share what was read once.
+  // Processors read ahead by themselves, but not over the end of a page of 4 KiB. A few tokens wait for memory;
+  // many share what was read once.
   static constexpr std::ptrdiff_t kPrefetched = 4096, kCacheLine = 64;
   static_assert(kRegisters % Isa::kTileRegisters == 0 && kQuantBlock % (2 * kLanes) == 0);
 
@@ -78,6 +78,7 @@ struct SimdKernels {
   static void quantized_tile(const std::byte* panel, int columns, const ActivationView& x, const float* bias, float* y,
                              int y_stride) {
     constexpr int R = kRegisters, kTogether = registers_together(T);
+    static_assert(R % kTogether == 0);
     constexpr int kBytes = kType == DType::kQ8_0 ? kQuantBlock : kQuantBlock / 2;  // of a row's block
     const int offset = kType == DType::kQ8_0 ? Isa::offset() : 8;                  // what weights have too much
     constexpr std::ptrdiff_t kBlockBytes = (2 + kBytes) * kPanelRows;
@@ -364,7 +365,7 @@ struct SimdKernels {
     const std::int8_t* numbers = v.quantized + c;
     const float* scales = v.scales + c / kQuantBlock;
     const float* weights = w.weights + static_cast<std::ptrdiff_t>(t0) * w.stride;
-    // The position p of the first `tokens` that look at it; those behind them do too.
+    // What position p adds to the tokens from `first` on.
     const auto add = [&](int p, int first) __attribute__((always_inline)) {
       for (int b = 0; b < B; ++b) {
         Float weight[T];

@@ -365,14 +365,6 @@ std::size_t Decoder::best_cache(std::span<const TokenId> context, std::size_t fi
   return caches_.size() - 1;
 }
 
-// Of the current cache all but the first `length` ids are forgotten.
-void Decoder::truncate(std::size_t length) {
-  caches_.front().truncate(static_cast<int>(length));
-  const std::size_t kept = length - std::min(length, hidden_from_);
-  const auto width = static_cast<std::size_t>(config().width);
-  hidden_.resize(std::min(hidden_.size(), kept * width));
-}
-
 // Makes the best cache the current one, and forgets what differs. Returns how many ids are known: all if the hidden
 // state of the last is still there, or else never the last, which is read again even when it is.
 std::size_t Decoder::turn_to(std::span<const TokenId> context) {
@@ -386,27 +378,24 @@ std::size_t Decoder::turn_to(std::span<const TokenId> context) {
   const std::size_t states = hidden_.size() / static_cast<std::size_t>(config().width);
   if (known == context.size() && known > hidden_from_ && known <= hidden_from_ + states) return known;
   const std::size_t kept = std::min(known, context.size() - 1);
-  truncate(kept);
+  caches_.front().truncate(static_cast<int>(kept));  // what replaces it replaces hidden_ too
   return kept;
 }
 
-// What a pass has to read of a question, one of `together` in the pass, and behind it the guesses that pay. With one of
-// k ids, of which each but the first costs `more` of a pass alone, a right guess spares its question the k-th part.
-std::span<const TokenId> Decoder::unread(const Question& question, std::size_t known, std::size_t together) {
-  unread_.assign(question.context.begin() + static_cast<std::ptrdiff_t>(known), question.context.end());
-  const float more = network_->kernels().one_more, others = static_cast<float>(together) - 1;
-  const float needed = more * (1 + others) / (1 + more * others);
+// What a pass has to read of a question, and behind it the guesses that pay.
+std::span<const TokenId> Decoder::to_read(const Question& question, std::size_t known) {
+  to_read_.assign(question.context.begin() + static_cast<std::ptrdiff_t>(known), question.context.end());
   const std::size_t room = static_cast<std::size_t>(config().context) - question.context.size();
   for (const Guess& guess : question.guesses.first(std::min({question.guesses.size(), room, kMostGuesses}))) {
-    if (guess.chance < needed) break;
-    unread_.push_back(guess.id);
+    if (guess.chance < network_->kernels().one_more) break;
+    to_read_.push_back(guess.id);
   }
-  return unread_;
+  return to_read_;
 }
 
 std::span<float> Decoder::finish(const Question& question, std::size_t known) {
   const bool answered = known == question.context.size();
-  if (answered ? cancel_ != nullptr && *cancel_ : !read_current(unread(question, known, 1))) return {};
+  if (answered ? cancel_ != nullptr && *cancel_ : !read_current(to_read(question, known))) return {};
   const auto width = static_cast<std::size_t>(config().width);
   const std::size_t last = question.context.size() - 1 - hidden_from_;
   logits_.resize(static_cast<std::size_t>(question.rows->size()));
@@ -445,27 +434,15 @@ void Decoder::answer(std::span<Question> questions) {
   Decoder& lender = *together.front()->decoder;
   std::vector<Pass::Sequence> sequences;
   std::vector<const std::atomic<bool>*> cancels;
-  std::size_t ids = 0;
   for (const Question* question : together) {
     Decoder& decoder = *question->decoder;
-    sequences.push_back(
-        {&decoder.caches_.front(), decoder.unread(*question, question->context.size() - 1, together.size())});
-    ids += sequences.back().ids.size();
+    sequences.push_back({&decoder.caches_.front(), question->context.last(1)});
     cancels.push_back(decoder.cancel_);
     decoder.hidden_.clear();
   }
   const auto width = static_cast<std::size_t>(lender.config().width);
-  lender.states_.resize(ids * width);
-  if (!Pass(lender, sequences, std::move(cancels)).run(lender.states_)) return;
-  lender.asked_.clear();
-  for (auto states = lender.states_.cbegin(); const Question* question : together) {
-    Decoder& decoder = *question->decoder;
-    const auto end = states + static_cast<std::ptrdiff_t>(decoder.unread_.size() * width);
-    decoder.hidden_.assign(states, end);
-    decoder.hidden_from_ = question->context.size() - 1;
-    lender.asked_.insert(lender.asked_.end(), states, states + static_cast<std::ptrdiff_t>(width));
-    states = end;
-  }
+  lender.asked_.resize(together.size() * width);
+  if (!Pass(lender, sequences, std::move(cancels)).run(lender.asked_)) return;
   for (std::size_t first = 0, last; first < together.size(); first = last) {
     // Rows that several want are read once: all that overlap share a product.
     RowRanges rows = *together[first]->rows;
@@ -518,7 +495,7 @@ std::size_t Decoder::read_ahead(std::span<const TokenId> context, std::size_t mo
 }
 
 std::span<const float> Decoder::read_from_start(std::span<const TokenId> ids) {
-  truncate(0);
+  caches_.front().truncate(0);
   return read_on(ids);
 }
 

@@ -33,9 +33,9 @@ class Decoder {
   /// then nothing is lost but the time. Precondition: 1 <= context.size() <= config().context, every id in the
   /// vocabulary.
   ///
-  /// `guesses`: ids that may well come behind the context, one after the other, their chances falling. Those of which
-  /// it pays are read in the same pass, kMostGuesses at most, and each that turns out to be right spares a later call
-  /// its pass. They never change an answer.
+  /// `guesses`: ids of the vocabulary that may well come behind the context, one after the other, their chances
+  /// falling. Those of which it pays are read in the same pass, kMostGuesses at most, and each that turns out to be
+  /// right spares a later call its pass. They never change an answer.
   std::span<float> logits(std::span<const TokenId> context, const RowRanges& rows, std::span<const Guess> guesses = {});
   static constexpr std::size_t kMostGuesses = 5;
 
@@ -44,10 +44,10 @@ class Decoder {
     Decoder* decoder = nullptr;
     std::span<const TokenId> context;
     const RowRanges* rows = nullptr;
-    std::span<const Guess> guesses = {};
-    std::span<float> logits = {};  ///< the answer, as logits() gives it
+    std::span<const Guess> guesses = {};  ///< left out in company: only one that is alone gets on faster by them
+    std::span<float> logits = {};         ///< the answer, as logits() gives it
   };
-  /// So many ids in one pass take about as long as two alone; more gain little.
+  /// So many together take about as long as two alone; more gain little.
   static constexpr std::size_t kMostTogether = 8;
   /// logits() of several decoders. Those of one network and one pool that lack only the last id of their context read
   /// it together, in one pass through the weights; the answers are the same bits as alone. The pass is given up when
@@ -55,7 +55,7 @@ class Decoder {
   static void answer(std::span<Question> questions);
 
   /// Reads up to `most` ids of what logits() is asked about next, so that whoever computes can look up in between.
-  /// Returns how many of `context` remain for logits() to read: at least one, or none where a guess was right.
+  /// Returns how many of `context` remain for logits() to read: at least one, or none where the answer is at hand.
   /// Precondition: as logits().
   std::size_t read_towards(std::span<const TokenId> context, std::size_t most);
 
@@ -128,8 +128,7 @@ class Decoder {
 
   [[nodiscard]] std::size_t best_cache(std::span<const TokenId> context, std::size_t first) const;
   std::size_t turn_to(std::span<const TokenId> context);
-  void truncate(std::size_t length);
-  std::span<const TokenId> unread(const Question& question, std::size_t known, std::size_t together);
+  std::span<const TokenId> to_read(const Question& question, std::size_t known);
   std::span<float> finish(const Question& question, std::size_t known);
   bool read(KvCache& cache, std::span<const TokenId> ids, std::span<float> hidden);
   bool read_current(std::span<const TokenId> ids);
@@ -143,9 +142,9 @@ class Decoder {
   std::vector<float> hidden_;
   std::size_t hidden_from_ = 0;
   std::vector<float> read_ahead_;  // the same of what was read into another, which nobody asks for
-  std::vector<TokenId> unread_;
+  std::vector<TokenId> to_read_;
   std::vector<float> logits_;
-  std::vector<float> states_, asked_, packed_;  // of several: hidden states, those asked for, their logits
+  std::vector<float> asked_, packed_;  // of several: hidden states and logits
   std::vector<HeadPanel> head_panels_;
   std::vector<Scratch> scratch_;  // one a thread
   // What the shares of attention and of the MLP add to the residual stream: [shares, tokens, width].

@@ -246,9 +246,11 @@ TEST_P(Forward, SeveralAnsweredTogetherGetWhatEachGetsAlone) {
       if (random_() % 5 == 0) continue;
       context.push_back(next[i]);
       next[i] = random_ids(random_, 1).front();
+      // Some are alone with their question once in a while, and then guess.
       std::vector<Guess>& guessed = guesses[i];
       guessed.assign(random_() % 4, {7, 1});
       if (!guessed.empty() && random_() % 2 == 0) guessed.front().id = next[i];
+      if (random_() % 6 == 0) static_cast<void>(company[i]->logits(context, rows_, guessed));
       questions.push_back({company[i].get(), context, &wanted[random_() % std::size(wanted)], guessed});
     }
     Decoder::answer(questions);
@@ -271,8 +273,8 @@ TEST_P(Forward, GuessesChangeNoAnswer) {
   for (int step = 0; step < 120; ++step) {
     const auto coming = random_ids(random_, 4);
     std::vector<Guess> guesses;
-    const auto right = random_() % 4;
-    for (std::size_t i = 0; i < random_() % 9; ++i)
+    const auto right = random_() % 4, count = random_() % 9;
+    for (std::size_t i = 0; i < count; ++i)
       guesses.push_back({i < right ? coming[i] : random_ids(random_, 1).front(), 1});
     for (std::size_t i = 0; i < coming.size(); ++i) {
       spared += i > 0 && guessing->read_towards(ids, 0) == 0 ? 1 : 0;
@@ -341,14 +343,23 @@ TEST_P(Forward, OneThatIsCancelledDoesNotCancelItsCompany) {
   Decoder first(network, pool), second(network, pool);
   std::atomic<bool> cancelled{true}, never{false};
   first.set_cancel(&cancelled), second.set_cancel(&never);
-  const auto ids = random_ids(random_, 1);
-  std::vector<Decoder::Question> questions{{&first, ids, &rows_, {}}, {&second, ids, &rows_, {}}};
-  Decoder::answer(questions);
-  EXPECT_EQ(questions[1].logits.size(), static_cast<std::size_t>(rows_.size()));
+  const auto ids = random_ids(random_, 2);
+  const auto ask = [&](std::size_t length) {
+    const auto context = std::span(ids).first(length);
+    std::vector<Decoder::Question> questions{{&first, context, &rows_}, {&second, context, &rows_}};
+    Decoder::answer(questions);
+    return questions;
+  };
+  EXPECT_EQ(ask(1)[1].logits.size(), static_cast<std::size_t>(rows_.size()));
   second.set_cancel(&cancelled);
-  Decoder::answer(questions);
-  EXPECT_TRUE(questions[0].logits.empty());
-  EXPECT_TRUE(questions[1].logits.empty());
+  for (const Decoder::Question& question : ask(2)) EXPECT_TRUE(question.logits.empty());
+  cancelled = false;
+  const auto alone = decoder(1);
+  const auto expected = alone->logits(ids, rows_);
+  for (const Decoder::Question& question : ask(2)) {
+    ASSERT_EQ(question.logits.size(), expected.size());
+    EXPECT_EQ(std::memcmp(question.logits.data(), expected.data(), expected.size_bytes()), 0);
+  }
 }
 
 TEST_P(Forward, TheWholeContextCanBeRead) {

@@ -15,7 +15,6 @@ KvCache::KvCache(const Gpt2Config& config, bool quantized)
       context_(config.context),
       quantized_(quantized && config.head_width() % kQuantBlock == 0) {
   key_bytes_ = PanelMatrix{quantized_ ? DType::kQ8_0 : DType::kF32, nullptr, context_, head_width_}.bytes();
-  ids_.reserve(static_cast<std::size_t>(context_));
 }
 
 std::size_t KvCache::bytes_per_id() const {
@@ -31,6 +30,7 @@ void KvCache::truncate(int length) {
 }
 
 void KvCache::allocate() {
+  ids_.reserve(static_cast<std::size_t>(context_));  // here, since a copy has no room
   if (!keys_.empty()) return;
   const std::size_t all = head_index(layers_, 0);
   const std::size_t numbers = all * static_cast<std::size_t>(context_) * static_cast<std::size_t>(head_width_);

@@ -75,7 +75,9 @@ TEST(Guess, NothingIsGuessedBeyondTheWindow) {
 }
 
 TEST(Guess, EveryGuessIsAnIdOfItsSlot) {
-  std::mt19937 random(std::random_device{}());
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
   for (int round = 0; round < 200; ++round) {
     std::vector<Triplet> events;
     int onset = 0;
@@ -85,6 +87,7 @@ TEST(Guess, EveryGuessIsAnIdOfItsSlot) {
                            ? kSeparatorTriplet
                            : event(onset, static_cast<int>(random() % 3), static_cast<int>(random() % 3)));
     }
+    SCOPED_TRACE(round);
     const auto slot = static_cast<std::size_t>(random() % 3);
     const auto ids = guessed(events, static_cast<Slot>(slot), {onset, kDurationBase, 0});
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -103,15 +106,19 @@ TEST(Guess, MusicIsTheSameWithGuessesAndWithout) {
   const auto pool = std::make_shared<ComputePool>(2);
   for (const double temperature : {0.0, 1.0}) {
     std::vector<Triplet> music[2];
-    int right = 0;
+    int right = 0, rewinds = 0;
     for (const bool guesses : {false, true}) {
       Generator generator({.seed = 3, .temperature = temperature, .recover = false}, begin_piece());
       Decoder decoder(network, pool);
-      while (generator.generated() < 400)
+      while (generator.generated() < 400) {
         next_event(generator, [&](const LogitRequest& request) {
           right += decoder.read_towards(request.context, 0) == 0 ? 1 : 0;
           return decoder.logits(request.context, request.rows, guesses ? request.guesses : std::span<const Guess>{});
         });
+        // A change of mind, and a copy that goes on, now and then.
+        if (generator.end_index() % 97 == 0 && ++rewinds % 2 == 0) generator.rewind(generator.end_index() - 20);
+        if (generator.end_index() % 31 == 0) decoder = Decoder(decoder);
+      }
       const auto history = generator.history();
       music[guesses ? 1 : 0].assign(history.begin(), history.end());
     }

@@ -7,7 +7,7 @@
 
 struct Avx2 {
   static constexpr int kLanes = 8, kTileRegisters = 1, kTileTokens = 4, kDotRegisters = 4, kMixTokens = 2;
-  static constexpr float kOneMore = 0.3F;
+  static constexpr float kOneMore = 0.4F;
   using Float = __m256;
   using Bytes = __m256i;
   using Four = __m256i;
