@@ -91,11 +91,13 @@ void draw_axes(std::string& out, double most, double highest) {
 }
 
 void draw_marks(std::string& out, std::span<const SpeedMark> marks, double most) {
-  std::vector<SpeedMark> sorted(marks.begin(), marks.end());
-  std::ranges::stable_sort(sorted, {}, &SpeedMark::speed);
+  std::vector<const SpeedMark*> sorted;  // ties by place; std::stable_sort makes clang warn
+  for (const SpeedMark& mark : marks) sorted.push_back(&mark);
+  std::ranges::sort(sorted, {}, [](const SpeedMark* mark) { return std::pair(mark->speed, mark); });
   const auto inside = [&](const SpeedMark& mark) { return mark.speed <= most; };
   double label_x = 0;
-  for (const SpeedMark& mark : sorted) {
+  for (const SpeedMark* each : sorted) {
+    const SpeedMark& mark = *each;
     if (!inside(mark)) continue;
     const double x = x_of(mark.speed, most);
     label_x = std::max(x, label_x + kMarkStep);

@@ -427,10 +427,10 @@ void Decoder::answer(std::span<Question> questions) {
     only.logits = only.decoder->finish(only, only.context.size() - 1);
     return;
   }
-  // In an order in which those that want the same rows of the head follow each other.
-  std::stable_sort(together.begin(), together.end(), [](const Question* a, const Question* b) {
-    return a->rows->ranges().front().begin < b->rows->ranges().front().begin;
-  });
+  // In an order in which those that want the same rows of the head follow each other; equals as they were asked.
+  const auto place = [](const Question* q) { return std::pair(q->rows->ranges().front().begin, q); };
+  std::sort(together.begin(), together.end(),
+            [&](const Question* a, const Question* b) { return place(a) < place(b); });
   Decoder& lender = *together.front()->decoder;
   std::vector<Pass::Sequence> sequences;
   std::vector<const std::atomic<bool>*> cancels;
