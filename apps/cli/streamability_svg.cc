@@ -110,7 +110,8 @@ void draw_marks(std::string& out, std::span<const SpeedMark> marks, double most)
         xml_text(mark.name, 26));
   }
   double y = kMarksTop;
-  for (const SpeedMark& mark : sorted) {
+  for (const SpeedMark* each : sorted) {
+    const SpeedMark& mark = *each;
     if (inside(mark)) continue;
     out += fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"12\" fill=\"{}\" text-anchor=\"end\">{} {:g} →</text>\n",
                        kRight, y, mark.published ? kTextMuted : kTextStrong, xml_text(mark.name, 26),
