@@ -63,7 +63,7 @@ Result<double> time_first_note(const Engine& engine, const Settings& settings);
 /// A piece from its beginning. Errors: as make_music.
 Result<Music> time_music(const Engine& engine, const Settings& settings, const MusicLength& length);
 
-/// How long a stream lets wait while its window slides, in seconds. A step is one id.
+/// How long a stream lets wait while its window slides, in seconds. A step is one id, a pass or (guess.h) none.
 struct Slide {
   double step = 0;        ///< the median step
   double longest = 0;     ///< the step at which the window slid

@@ -10,6 +10,7 @@
 #include <numbers>
 #include <numeric>
 #include <string_view>
+#include <tuple>
 
 #include "base/result.h"
 #include "roll_style.h"
@@ -91,13 +92,11 @@ void draw_axes(std::string& out, double most, double highest) {
 }
 
 void draw_marks(std::string& out, std::span<const SpeedMark> marks, double most) {
-  std::vector<const SpeedMark*> sorted;  // ties by place; std::stable_sort makes clang warn
-  for (const SpeedMark& mark : marks) sorted.push_back(&mark);
-  std::ranges::sort(sorted, {}, [](const SpeedMark* mark) { return std::pair(mark->speed, mark); });
+  std::vector<SpeedMark> sorted(marks.begin(), marks.end());
+  std::ranges::sort(sorted, {}, [](const SpeedMark& mark) { return std::tie(mark.speed, mark.name); });
   const auto inside = [&](const SpeedMark& mark) { return mark.speed <= most; };
   double label_x = 0;
-  for (const SpeedMark* each : sorted) {
-    const SpeedMark& mark = *each;
+  for (const SpeedMark& mark : sorted) {
     if (!inside(mark)) continue;
     const double x = x_of(mark.speed, most);
     label_x = std::max(x, label_x + kMarkStep);
@@ -110,8 +109,7 @@ void draw_marks(std::string& out, std::span<const SpeedMark> marks, double most)
         xml_text(mark.name, 26));
   }
   double y = kMarksTop;
-  for (const SpeedMark* each : sorted) {
-    const SpeedMark& mark = *each;
+  for (const SpeedMark& mark : sorted) {
     if (inside(mark)) continue;
     out += fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"12\" fill=\"{}\" text-anchor=\"end\">{} {:g} →</text>\n",
                        kRight, y, mark.published ? kTextMuted : kTextStrong, xml_text(mark.name, 26),

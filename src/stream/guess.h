@@ -1,5 +1,5 @@
-// What may come next, guessed from what came when the music last went as it goes now. Costs a microsecond where asking
-// the network costs a pass; model/forward.h reads the guesses along, so that a right one spares a pass.
+// What may come next, guessed from what came when the music last went as it goes now. Costs a thousandth of
+// asking the network; model/forward.h reads the guesses along, so that a right one spares a pass.
 // Must not know: networks, settings. Read next: generator.cc, which makes them part of its requests.
 #pragma once
 
