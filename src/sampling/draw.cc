@@ -1,6 +1,10 @@
 #include "sampling/draw.h"
 
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
 
 #include "base/result.h"
 #include "sampling/logits.h"
@@ -11,20 +15,29 @@ int draw(std::span<const float> logits, double u) {
   MIDINF_ASSERT(!logits.empty());
   const double highest = highest_of(logits);
   MIDINF_ASSERT(std::isfinite(highest));
-  const auto weight_of = [highest](float logit) { return std::isinf(logit) ? 0.0 : std::exp(logit - highest); };
+  // Mostly few of many thousands: those that a filter left. Kept between calls for its memory only.
+  thread_local std::vector<std::uint32_t> kept;
+  kept.resize(logits.size());
+  std::size_t possible = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    kept[possible] = static_cast<std::uint32_t>(i);
+    possible += logits[i] > -std::numeric_limits<float>::infinity() ? 1 : 0;
+  }
+  kept.resize(possible);
+  const auto weight_of = [&](std::uint32_t i) { return std::exp(logits[i] - highest); };
   double total = 0;
-  for (const float logit : logits) total += weight_of(logit);
+  for (const std::uint32_t i : kept) total += weight_of(i);
   const double target = u * total;
   double sum = 0;
-  int last_possible = 0;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const double weight = weight_of(logits[i]);
+  std::uint32_t last_possible = 0;
+  for (const std::uint32_t i : kept) {
+    const double weight = weight_of(i);
     if (weight == 0) continue;
     sum += weight;
-    last_possible = static_cast<int>(i);
+    last_possible = i;
     if (sum > target) break;
   }
-  return last_possible;
+  return static_cast<int>(last_possible);
 }
 
 }  // namespace midinf

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "sampling/logits.h"
@@ -14,6 +14,12 @@ namespace midinf {
 namespace {
 
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+
+// The lowest float that is not below `bound`.
+float at_least(double bound) {
+  const auto nearest = static_cast<float>(bound);
+  return nearest < bound ? std::nextafter(nearest, std::numeric_limits<float>::infinity()) : nearest;
+}
 
 void keep_only_top(std::span<float> logits) {
   const auto top = std::max_element(logits.begin(), logits.end());
@@ -46,32 +52,37 @@ void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) c
   if (p_ >= 1.0 || logits.empty()) return;
   if (p_ <= 0.0) return keep_only_top(logits);
   const float highest = highest_of(logits);
-  thread_local std::vector<float> weights;  // kept: a fresh one would be thousands of numbers for each id drawn
-  weights.resize(logits.size());
+  // Kept between calls for their memory only: fresh ones would be thousands of numbers for each id drawn.
+  thread_local std::vector<float> kept_weights;
+  thread_local std::vector<std::uint32_t> order;
+  kept_weights.resize(logits.size());
+  order.resize(logits.size());
+  const std::span weights(kept_weights);
   for (std::size_t i = 0; i < logits.size(); ++i) weights[i] = exp_below_zero(logits[i] - highest);
-  std::array<double, 8> sums{};
-  for (std::size_t i = 0; i < weights.size(); ++i) sums[i % sums.size()] += weights[i];
-  const double total = std::accumulate(sums.begin(), sums.end(), 0.0);
+  const double total = sum_of(weights);
 
   // Ids below this bound could not reach 1 - p even all together, so the nucleus ends before them: they need no
   // sorting.
-  const double bound = total * (1.0 - p_) / static_cast<double>(logits.size());
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < logits.size(); ++i)
-    if (weights[i] >= bound)
-      order.push_back(i);
-    else
-      logits[i] = kForbidden;
+  const float bound = at_least(total * (1.0 - p_) / static_cast<double>(logits.size()));
+  std::size_t candidates = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    order[candidates] = static_cast<std::uint32_t>(i);
+    candidates += weights[i] >= bound ? 1 : 0;
+  }
+  order.resize(candidates);
   // A heap gives the most probable first, the lower id of equals, and sorts no more of them than the nucleus has.
-  const auto later = [&](std::size_t a, std::size_t b) {
+  const auto later = [&](std::uint32_t a, std::uint32_t b) {
     return logits[a] != logits[b] ? logits[a] < logits[b] : a > b;
   };
-  std::make_heap(order.begin(), order.end(), later);
-  for (double before = 0; !order.empty() && before <= p_ * total; order.pop_back()) {
-    std::pop_heap(order.begin(), order.end(), later);
-    before += weights[order.back()];
-  }
-  for (const std::size_t i : order) logits[i] = kForbidden;
+  auto nucleus = order.end();  // is what stands behind
+  std::make_heap(order.begin(), nucleus, later);
+  for (double before = 0; nucleus != order.begin() && before <= p_ * total; before += weights[*nucleus])
+    std::pop_heap(order.begin(), nucleus--, later);
+  if (nucleus == order.end()) return;
+  const std::uint32_t last = *nucleus;
+  const float lowest = logits[last];
+  for (float& logit : logits) logit = logit < lowest ? kForbidden : logit;
+  for (float& logit : logits.subspan(last + 1)) logit = logit == lowest ? kForbidden : logit;
 }
 
 void MinP::edit(const StepContext&, const RowRanges&, std::span<float> logits) const {

@@ -25,6 +25,19 @@ inline float highest_of(std::span<const float> logits) {
   return *std::max_element(lanes.begin(), lanes.end());
 }
 
+/// The sum of `values`, in an order that does not depend on the compiler.
+inline double sum_of(std::span<const float> values) {
+  constexpr std::size_t kLanes = 8;
+  std::array<double, kLanes> lanes{};
+  std::size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += values[i + lane];
+  for (std::size_t lane = 0; i < values.size(); ++i, ++lane) lanes[lane] += values[i];
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
 /// Whether all are numbers, and finite: damaged weights, or absurd ones, make others, of which nothing can be drawn.
 inline bool all_finite(std::span<const float> logits) {
   std::uint32_t largest = 0;  // of the bits without the sign: infinity's, and beyond them those that are no number

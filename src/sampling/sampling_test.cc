@@ -76,6 +76,15 @@ TEST(Logits, TheHighestOfAnyNumber) {
   }
 }
 
+TEST(Logits, TheSumOfAnyNumber) {
+  std::mt19937 random(std::random_device{}());
+  EXPECT_EQ(sum_of({}), 0);
+  for (std::size_t n = 1; n < 70; ++n) {
+    const auto values = random_logits(random, n, 6);
+    EXPECT_NEAR(sum_of(values), std::accumulate(values.begin(), values.end(), 0.0), 1e-9);
+  }
+}
+
 TEST(Logits, FiniteOnlyWhenAllAre) {
   for (const float bad : {kForbidden, -kForbidden, std::nanf("")}) {
     std::vector<float> logits(100, -std::numeric_limits<float>::max());
