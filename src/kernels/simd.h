@@ -16,6 +16,9 @@
 
 namespace midinf {
 
+/// How many bytes ahead of what it multiplies a product asks for memory: 0, for all of a block when it begins with it.
+extern const std::ptrdiff_t kPrefetched;
+
 /* An Isa has
      kLanes                                   floats of a register
      kTileRegisters, kTileTokens              of the tile of a product with many tokens: as fit into the registers
@@ -42,9 +45,7 @@ struct SimdKernels {
   using Dot = typename Isa::Dot;
   static constexpr int kLanes = Isa::kLanes;
   static constexpr int kRegisters = kPanelRows / kLanes;  // of a panel's rows
-  // Processors read ahead by themselves, but not over the end of a page of 4 KiB. A few tokens wait for memory;
-  // many share what was read once.
-  static constexpr std::ptrdiff_t kPrefetched = 4096, kCacheLine = 64;
+  static constexpr std::ptrdiff_t kCacheLine = 64;
   static_assert(kRegisters % Isa::kTileRegisters == 0 && kQuantBlock % (2 * kLanes) == 0);
 
   // ---- products
@@ -89,7 +90,7 @@ struct SimdKernels {
     const std::byte *scales = panel, *weights = panel + 2 * kPanelRows;
     for (int b = 0; b < blocks; ++b, scales += kBlockBytes, weights += kBlockBytes) {
       const std::int8_t* xs = x.quantized + b * kQuantBlock;
-      if constexpr (T < Isa::kTileTokens)
+      if constexpr (T < Isa::kTileTokens)  // few tokens wait for memory; many share what was read once
 #pragma GCC unroll 32
         for (std::ptrdiff_t i = 0; i < kBlockBytes; i += kCacheLine) __builtin_prefetch(scales + kPrefetched + i);
 #pragma GCC unroll 8
