@@ -1,6 +1,5 @@
 #include "kernels/kernels.h"
 
-#include <cstddef>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -23,13 +22,14 @@ extern const KernelSet kWasmSimd128Kernels;
 
 // Processors read ahead by themselves. Intel's stop at the end of a page of 4 KiB unless asked for what lies behind it;
 // AMD's are disturbed by that. Decision 015 has the figures.
-extern const std::ptrdiff_t kPrefetched;
-const std::ptrdiff_t kPrefetched = [] {
+extern const bool kPageAhead;
+const bool kPageAhead = [] {
 #ifdef MIDINF_X86
   __builtin_cpu_init();
-  if (__builtin_cpu_is("amd")) return 0;
+  return !__builtin_cpu_is("amd");
+#else
+  return true;
 #endif
-  return 4096;
 }();
 
 #ifdef MIDINF_ARM64

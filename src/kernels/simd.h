@@ -16,8 +16,8 @@
 
 namespace midinf {
 
-/// How many bytes ahead of what it multiplies a product asks for memory: 0, for all of a block when it begins with it.
-extern const std::ptrdiff_t kPrefetched;
+/// Whether a product asks for memory a page ahead, or only for the first half kilobyte of the block that it begins.
+extern const bool kPageAhead;
 
 /* An Isa has
      kLanes                                   floats of a register
@@ -45,7 +45,6 @@ struct SimdKernels {
   using Dot = typename Isa::Dot;
   static constexpr int kLanes = Isa::kLanes;
   static constexpr int kRegisters = kPanelRows / kLanes;  // of a panel's rows
-  static constexpr std::ptrdiff_t kCacheLine = 64;
   static_assert(kRegisters % Isa::kTileRegisters == 0 && kQuantBlock % (2 * kLanes) == 0);
 
   // ---- products
@@ -56,6 +55,12 @@ struct SimdKernels {
     int registers = Isa::kTileRegisters;
     while (registers < kRegisters && 2 * registers * tokens <= Isa::kTileRegisters * Isa::kTileTokens) registers *= 2;
     return registers;
+  }
+
+  template <int kBytes>
+  static void prefetch(const std::byte* from) {
+#pragma GCC unroll 32
+    for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(from + i);
   }
 
   template <DType kType>
@@ -90,9 +95,12 @@ struct SimdKernels {
     const std::byte *scales = panel, *weights = panel + 2 * kPanelRows;
     for (int b = 0; b < blocks; ++b, scales += kBlockBytes, weights += kBlockBytes) {
       const std::int8_t* xs = x.quantized + b * kQuantBlock;
-      if constexpr (T < Isa::kTileTokens)  // few tokens wait for memory; many share what was read once
-#pragma GCC unroll 32
-        for (std::ptrdiff_t i = 0; i < kBlockBytes; i += kCacheLine) __builtin_prefetch(scales + kPrefetched + i);
+      if constexpr (T < Isa::kTileTokens) {  // few tokens wait for memory; many share what was read once
+        if (kPageAhead)
+          prefetch<kBlockBytes>(scales + 4096);
+        else
+          prefetch<512>(scales);
+      }
 #pragma GCC unroll 8
       for (int r = 0; r < R; r += kTogether) {
         decltype(begin<kType>(0)) dots[kTogether][T];
