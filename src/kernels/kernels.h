@@ -71,6 +71,10 @@ struct MixWeights {
   int out_stride = 0;              ///< from one token's result to the next
 };
 
+/// Whether a product asks for memory a page ahead, or only for the first half kilobyte of the block that it begins: as
+/// suits this processor (decision 015). WebAssembly has no way to ask.
+extern const bool kPageAhead;
+
 /// One instruction set's functions. All pointers are valid in a set that select_kernels returns. [any thread]
 struct KernelSet {
   std::string_view name;

@@ -16,9 +16,6 @@
 
 namespace midinf {
 
-/// Whether a product asks for memory a page ahead, or only for the first half kilobyte of the block that it begins.
-extern const bool kPageAhead;
-
 /* An Isa has
      kLanes                                   floats of a register
      kTileRegisters, kTileTokens              of the tile of a product with many tokens: as fit into the registers

@@ -1,11 +1,12 @@
 #include "sampling/filters.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "sampling/logits.h"
@@ -55,9 +56,11 @@ void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) c
   // Kept between calls for their memory only: fresh ones would be thousands of numbers for each id drawn.
   thread_local std::vector<float> kept_weights;
   thread_local std::vector<std::uint32_t> order;
-  kept_weights.resize(logits.size());
-  order.resize(logits.size());
-  const std::span weights(kept_weights);
+  if (order.size() < logits.size()) {
+    kept_weights.resize(logits.size());
+    order.resize(logits.size());
+  }
+  const auto weights = std::span(kept_weights).first(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) weights[i] = exp_below_zero(logits[i] - highest);
   const double total = sum_of(weights);
 
@@ -69,16 +72,16 @@ void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) c
     order[candidates] = static_cast<std::uint32_t>(i);
     candidates += weights[i] >= bound ? 1 : 0;
   }
-  order.resize(candidates);
   // A heap gives the most probable first, the lower id of equals, and sorts no more of them than the nucleus has.
   const auto later = [&](std::uint32_t a, std::uint32_t b) {
     return logits[a] != logits[b] ? logits[a] < logits[b] : a > b;
   };
-  auto nucleus = order.end();  // is what stands behind
+  const auto end = order.begin() + static_cast<std::ptrdiff_t>(candidates);
+  auto nucleus = end;  // begins here
   std::make_heap(order.begin(), nucleus, later);
   for (double before = 0; nucleus != order.begin() && before <= p_ * total; before += weights[*nucleus])
     std::pop_heap(order.begin(), nucleus--, later);
-  if (nucleus == order.end()) return;
+  if (nucleus == end) return;
   const std::uint32_t last = *nucleus;
   const float lowest = logits[last];
   for (float& logit : logits) logit = logit < lowest ? kForbidden : logit;

@@ -134,6 +134,18 @@ TEST(TopP, AtZeroIsGreedyAndAtOneKeepsAll) {
   EXPECT_EQ(logits, (std::vector<float>{kForbidden, 3, kForbidden, kForbidden}));
 }
 
+TEST(TopP, OfEqualsTheLowerIdsStay) {
+  std::vector<float> logits{0, 1, 1, 1, kForbidden, 1};
+  TopP(0.4).edit({}, {}, logits);  // each of the four 0.23
+  EXPECT_EQ(logits, (std::vector<float>{kForbidden, 1, 1, kForbidden, kForbidden, kForbidden}));
+  logits = {2, 2, 2};
+  TopP(1e-300).edit({}, {}, logits);
+  EXPECT_EQ(logits, (std::vector<float>{2, kForbidden, kForbidden}));
+  logits = {-5};
+  TopP(0.5).edit({}, {}, logits);
+  EXPECT_EQ(logits, (std::vector<float>{-5}));
+}
+
 TEST(TopP, LeavesForbiddenIdsForbidden) {
   std::vector<float> logits{kForbidden, 0, kForbidden, 1};
   TopP(0.99).edit({}, {}, logits);
