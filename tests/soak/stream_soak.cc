@@ -400,8 +400,9 @@ int play(const char* model, double seconds, std::uint64_t seed, std::uint64_t co
     std::erase(listeners, nullptr);
     if (now < next_report) continue;
     const long kb = resident_kb();
-    // From when the windows of the first are full.
-    if (next_report > 100.0 * static_cast<double>(std::min<std::uint64_t>(count, Decoder::kMostTogether))) {
+    // From when the windows of the first are full, and while nobody has left without a successor.
+    const auto together = static_cast<std::size_t>(std::min<std::uint64_t>(count, Decoder::kMostTogether));
+    if (next_report > 100.0 * static_cast<double>(together) && listeners.size() == together) {
       least = least == 0 ? kb : std::min(least, kb);
       most = std::max(most, kb);
     }
