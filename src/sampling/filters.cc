@@ -67,11 +67,8 @@ void TopP::edit(const StepContext&, const RowRanges&, std::span<float> logits) c
   // Ids below this bound could not reach 1 - p even all together, so the nucleus ends before them: they need no
   // sorting.
   const float bound = at_least(total * (1.0 - p_) / static_cast<double>(logits.size()));
-  std::size_t candidates = 0;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    order[candidates] = static_cast<std::uint32_t>(i);
-    candidates += weights[i] >= bound ? 1 : 0;
-  }
+  const std::size_t candidates =
+      indices_where(logits.size(), [&](std::size_t i) { return weights[i] >= bound; }, order);
   // A heap gives the most probable first, the lower id of equals, and sorts no more of them than the nucleus has.
   const auto later = [&](std::uint32_t a, std::uint32_t b) {
     return logits[a] != logits[b] ? logits[a] < logits[b] : a > b;

@@ -38,6 +38,18 @@ inline double sum_of(std::span<const float> values) {
   return sum;
 }
 
+/// Those below `count` of which keep() is true, in order, at the front of `kept`; says how many. It takes no branch
+/// that a processor could guess wrong. Precondition: kept has `count` places.
+template <class Keep>
+std::size_t indices_where(std::size_t count, Keep keep, std::span<std::uint32_t> kept) {
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    kept[found] = static_cast<std::uint32_t>(i);
+    found += keep(i) ? 1 : 0;
+  }
+  return found;
+}
+
 /// Whether all are numbers, and finite: damaged weights, or absurd ones, make others, of which nothing can be drawn.
 inline bool all_finite(std::span<const float> logits) {
   std::uint32_t largest = 0;  // of the bits without the sign: infinity's, and beyond them those that are no number
