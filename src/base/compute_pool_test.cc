@@ -116,8 +116,8 @@ TEST_P(ComputePoolOf, EndsCleanlyUnused) {
 TEST(Crowding, WhereThreadsSleepForEachOtherFewerWorkAndAllAreTriedAgain) {
   using std::chrono::milliseconds;
   Crowding crowding(4);
-  const auto calm = [&] { crowding.add(milliseconds(10), milliseconds(1)); };
-  const auto crowded = [&] { crowding.add(milliseconds(10), milliseconds(20)); };
+  const auto calm = [&] { crowding.add(1, milliseconds(10), milliseconds(1)); };
+  const auto crowded = [&] { crowding.add(1, milliseconds(10), milliseconds(20)); };
   crowded();
   for (int i = 0; i < 20; ++i) calm();
   crowded();
@@ -135,9 +135,41 @@ TEST(Crowding, WhereThreadsSleepForEachOtherFewerWorkAndAllAreTriedAgain) {
   EXPECT_EQ(crowding.threads(), 4);
 }
 
+TEST(Crowding, FewerThatAreSlowerGiveWayToAllAndWaitingIsBorneForAWhile) {
+  using std::chrono::milliseconds;
+  Crowding crowding(2);
+  const auto crowded = [&] { crowding.add(1, milliseconds(10), milliseconds(9)); };
+  const auto alone = [&](int took) { crowding.add(1, milliseconds(took), milliseconds(0)); };
+  crowded(), crowded();
+  ASSERT_EQ(crowding.threads(), 1);
+  for (int i = 0; i < 15; ++i) alone(11);
+  EXPECT_EQ(crowding.threads(), 1) << "too few rounds to tell";
+  alone(11);
+  EXPECT_EQ(crowding.threads(), 2);
+  for (int i = 0; i < 31; ++i) crowded();
+  EXPECT_EQ(crowding.threads(), 2);
+  crowded();
+  EXPECT_EQ(crowding.threads(), 1) << "tried once more";
+  for (int i = 0; i < 20; ++i) alone(9);
+  EXPECT_EQ(crowding.threads(), 1);
+  for (int i = 0; i < 10 && crowding.threads() == 1; ++i) alone(20);
+  EXPECT_EQ(crowding.threads(), 2) << "no longer faster";
+  for (int i = 0; i < 63; ++i) crowded();
+  EXPECT_EQ(crowding.threads(), 2) << "longer each time";
+}
+
+TEST(Crowding, RoundsOfMoreTokensMayTakeLonger) {
+  using std::chrono::milliseconds;
+  Crowding crowding(2);
+  for (int i = 0; i < 2; ++i) crowding.add(1, milliseconds(10), milliseconds(9));
+  ASSERT_EQ(crowding.threads(), 1);
+  for (int i = 0; i < 30; ++i) crowding.add(i % 2 == 0 ? 8 : 511, milliseconds(i % 2 == 0 ? 16 : 300), {});
+  EXPECT_EQ(crowding.threads(), 1);
+}
+
 TEST(Crowding, NeverFewerThanOne) {
   Crowding crowding(1);
-  for (int i = 0; i < 10; ++i) crowding.add(std::chrono::seconds(1), std::chrono::seconds(5));
+  for (int i = 0; i < 10; ++i) crowding.add(1, std::chrono::seconds(1), std::chrono::seconds(5));
   EXPECT_EQ(crowding.threads(), 1);
 }
 

@@ -122,7 +122,8 @@ class Decoder::Pass {
   bool run(std::span<float> hidden) {
     const auto began = std::chrono::steady_clock::now();
     decoder_.pool_->run(threads_, [&](int thread) { walk(thread, hidden); });
-    decoder_.pool_->report(std::chrono::steady_clock::now() - began, barrier_.waited());
+    decoder_.pool_->report(static_cast<int>(tokens_.size()), std::chrono::steady_clock::now() - began,
+                           barrier_.waited());
     if (barrier_.cancelled())
       for (auto token = tokens_.rbegin(); token != tokens_.rend(); ++token) token->cache->truncate(token->position);
     return !barrier_.cancelled();
