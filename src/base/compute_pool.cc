@@ -88,9 +88,9 @@ int ComputePool::ready() const {
   return state_->ready.load(std::memory_order_relaxed);
 }
 
-void ComputePool::report(int tokens, std::chrono::nanoseconds took, std::chrono::nanoseconds waited) {
+void ComputePool::report(int threads, double work, std::chrono::nanoseconds took, std::chrono::nanoseconds waited) {
   const std::lock_guard lock(state_->reporting);
-  state_->crowding.add(tokens, took, waited);
+  state_->crowding.add(threads, work, took, waited);
   state_->ready.store(state_->crowding.threads(), std::memory_order_relaxed);
 }
 

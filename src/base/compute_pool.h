@@ -22,9 +22,10 @@ class ComputePool {
   /// For how many threads work is best cut at the moment: for fewer where report() told of waiting (crowding.h).
   /// [any thread]
   [[nodiscard]] int ready() const;
-  /// How long a run on ready() threads for so many tokens took, and how long its threads slept for each other on the
-  /// way, all of them together. [any thread]
-  void report(int tokens, std::chrono::nanoseconds took, std::chrono::nanoseconds waited);
+  /// How long a run took of which ready() was asked before, and how long its threads slept for each other on the way,
+  /// all of them together. `work` is what was done, in any unit of the process, 0 where it compares with nothing.
+  /// [any thread]
+  void report(int threads, double work, std::chrono::nanoseconds took, std::chrono::nanoseconds waited);
 
   /// Calls work(0) … work(threads - 1), one on each thread, work(0) on the caller's, and returns when all are done.
   /// What any of them throws is thrown again here, then. Two callers at once take turns. [any thread, not from inside

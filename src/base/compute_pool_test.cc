@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <new>
 #include <random>
 #include <set>
@@ -113,64 +114,96 @@ TEST_P(ComputePoolOf, EndsCleanlyUnused) {
   for (int i = 0; i < 50; ++i) ComputePool pool(GetParam());
 }
 
+// Rounds as a pool has them. Milliseconds each, by how many threads there are.
+class CrowdingOf {
+ public:
+  explicit CrowdingOf(int threads) : crowding_(threads) {}
+  [[nodiscard]] int threads() const { return crowding_.threads(); }
+  void calm(int rounds = 1, int took = 10) { go(rounds, took, 0, 1); }
+  void crowded(int rounds = 1, int took = 10) { go(rounds, took, took * (threads() - 1) / 2, 1); }
+  void go(int rounds, int took, int waited, double work) {
+    for (int i = 0; i < rounds; ++i)
+      crowding_.add(threads(), work, std::chrono::milliseconds(took), std::chrono::milliseconds(waited));
+  }
+  // Until the number of threads changes; says how many rounds that took.
+  template <class Round>
+  int until_change(const Round& round) {
+    const int before = threads();
+    int rounds = 0;
+    for (; rounds < 5000 && threads() == before; ++rounds) round();
+    return rounds;
+  }
+  Crowding crowding_;
+};
+
 TEST(Crowding, WhereThreadsSleepForEachOtherFewerWorkAndAllAreTriedAgain) {
-  using std::chrono::milliseconds;
-  Crowding crowding(4);
-  const auto calm = [&] { crowding.add(1, milliseconds(10), milliseconds(1)); };
-  const auto crowded = [&] { crowding.add(1, milliseconds(10), milliseconds(20)); };
-  crowded();
-  for (int i = 0; i < 20; ++i) calm();
-  crowded();
-  EXPECT_EQ(crowding.threads(), 4) << "now and then is no crowd";
-  crowded();
-  EXPECT_EQ(crowding.threads(), 2);
-  for (int i = 0; i < 32; ++i) calm();
-  EXPECT_EQ(crowding.threads(), 4);
-  crowded(), crowded();
-  for (int i = 0; i < 32; ++i) calm();
-  EXPECT_EQ(crowding.threads(), 2) << "later each time";
-  crowded(), crowded();
-  EXPECT_EQ(crowding.threads(), 1);
-  for (int i = 0; i < 200; ++i) calm();
-  EXPECT_EQ(crowding.threads(), 4);
+  CrowdingOf pool(4);
+  pool.crowded();
+  pool.calm(20);
+  pool.crowded();
+  EXPECT_EQ(pool.threads(), 4) << "now and then is no crowd";
+  pool.crowded();
+  EXPECT_EQ(pool.threads(), 2);
+  EXPECT_EQ(pool.until_change([&] { pool.calm(); }), 32);
+  EXPECT_EQ(pool.threads(), 4);
+  pool.crowded(2);
+  EXPECT_EQ(pool.threads(), 2);
+  EXPECT_EQ(pool.until_change([&] { pool.calm(); }), 64) << "later each time";
+  pool.crowded(2);
+  EXPECT_EQ(pool.until_change([&] { pool.crowded(); }), 16) << "first it is seen what two are worth";
+  EXPECT_EQ(pool.threads(), 1);
+  EXPECT_EQ(pool.until_change([&] { pool.calm(); }), 128);
+  EXPECT_EQ(pool.threads(), 4);
+  pool.calm(256);
+  pool.crowded(2);
+  EXPECT_EQ(pool.until_change([&] { pool.calm(); }), 32) << "after a long calm it begins anew";
 }
 
-TEST(Crowding, FewerThatAreSlowerGiveWayToAllAndWaitingIsBorneForAWhile) {
-  using std::chrono::milliseconds;
-  Crowding crowding(2);
-  const auto crowded = [&] { crowding.add(1, milliseconds(10), milliseconds(9)); };
-  const auto alone = [&](int took) { crowding.add(1, milliseconds(took), milliseconds(0)); };
-  crowded(), crowded();
-  ASSERT_EQ(crowding.threads(), 1);
-  for (int i = 0; i < 15; ++i) alone(11);
-  EXPECT_EQ(crowding.threads(), 1) << "too few rounds to tell";
-  alone(11);
-  EXPECT_EQ(crowding.threads(), 2);
-  for (int i = 0; i < 31; ++i) crowded();
-  EXPECT_EQ(crowding.threads(), 2);
-  crowded();
-  EXPECT_EQ(crowding.threads(), 1) << "tried once more";
-  for (int i = 0; i < 20; ++i) alone(9);
-  EXPECT_EQ(crowding.threads(), 1);
-  for (int i = 0; i < 10 && crowding.threads() == 1; ++i) alone(20);
-  EXPECT_EQ(crowding.threads(), 2) << "no longer faster";
-  for (int i = 0; i < 63; ++i) crowded();
-  EXPECT_EQ(crowding.threads(), 2) << "longer each time";
+TEST(Crowding, FewerThatAreSlowerGiveWayAndWaitingIsBorneForAWhile) {
+  CrowdingOf pool(2);
+  pool.crowded(2);
+  ASSERT_EQ(pool.threads(), 1);
+  EXPECT_EQ(pool.until_change([&] { pool.calm(1, 11); }), 16);
+  EXPECT_EQ(pool.until_change([&] { pool.crowded(); }), 32);
+  EXPECT_EQ(pool.until_change([&] { pool.calm(1, 11); }), 16);
+  EXPECT_EQ(pool.until_change([&] { pool.crowded(); }), 64) << "longer each time";
+  pool.calm(20, 9);
+  EXPECT_EQ(pool.threads(), 1);
+  EXPECT_LT(pool.until_change([&] { pool.calm(1, 20); }), 5) << "no longer faster";
 }
 
-TEST(Crowding, RoundsOfMoreTokensMayTakeLonger) {
-  using std::chrono::milliseconds;
-  Crowding crowding(2);
-  for (int i = 0; i < 2; ++i) crowding.add(1, milliseconds(10), milliseconds(9));
-  ASSERT_EQ(crowding.threads(), 1);
-  for (int i = 0; i < 30; ++i) crowding.add(i % 2 == 0 ? 8 : 511, milliseconds(i % 2 == 0 ? 16 : 300), {});
-  EXPECT_EQ(crowding.threads(), 1);
+TEST(Crowding, OfThreeNumbersOfThreadsTheFastestStays) {
+  const int took[] = {0, 20, 10, 0, 15};  // one, two, four
+  CrowdingOf pool(4);
+  std::map<int, int> rounds;
+  for (int i = 0; i < 5000; ++i) {
+    ++rounds[pool.threads()];
+    pool.threads() == 1 ? pool.calm(1, took[1]) : pool.crowded(1, took[pool.threads()]);
+  }
+  EXPECT_GT(rounds[2], 4000);
+  EXPECT_LT(rounds[1], 500);
+}
+
+TEST(Crowding, RoundsCompareByTheirWorkOrNotAtAll) {
+  CrowdingOf pool(2);
+  pool.crowded(2);
+  ASSERT_EQ(pool.threads(), 1);
+  for (int i = 0; i < 15; ++i) pool.go(1, 20, 0, 2), pool.go(1, 300, 0, 0);
+  EXPECT_EQ(pool.threads(), 1);
+}
+
+TEST(Crowding, ARoundThatBeganBeforeTheLastChangeSaysNothing) {
+  CrowdingOf pool(2);
+  pool.crowded(2);
+  ASSERT_EQ(pool.threads(), 1);
+  for (int i = 0; i < 100; ++i) pool.crowding_.add(2, 1, std::chrono::milliseconds(100), std::chrono::milliseconds(90));
+  EXPECT_EQ(pool.threads(), 1);
 }
 
 TEST(Crowding, NeverFewerThanOne) {
-  Crowding crowding(1);
-  for (int i = 0; i < 10; ++i) crowding.add(1, std::chrono::seconds(1), std::chrono::seconds(5));
-  EXPECT_EQ(crowding.threads(), 1);
+  CrowdingOf pool(1);
+  pool.go(10, 1000, 5000, 1);
+  EXPECT_EQ(pool.threads(), 1);
 }
 
 TEST(ComputePool, IsSharedWhileAnybodyHasIt) {

@@ -21,7 +21,9 @@ constexpr int kBatch = 256;  // ids per pass: enough to use every weight many ti
 // Ids that contexts which have nothing to do with each other may have in common: music often begins alike. To read so
 // many again takes no time worth a context.
 constexpr std::size_t kByChance = 48;
-constexpr int kTokensAttended = 16;  // whose scores are in the works at once
+constexpr int kTokensAttended = 16;   // whose scores are in the works at once
+constexpr int kFewTokens = 8;         // of a pass whose time says how fast its threads are
+constexpr float kMostOneMore = 0.8F;  // what one more id costs at most, whatever KernelSet::one_more says
 
 // Where all threads wait for each other between two steps, and where they learn together that nobody wants the pass any
 // more.
@@ -120,13 +122,17 @@ class Decoder::Pass {
 
   // Final hidden states to `hidden` [tokens, width]. False: cancelled, and the caches are as they were.
   bool run(std::span<float> hidden) {
-    const auto began = std::chrono::steady_clock::now();
-    decoder_.pool_->run(threads_, [&](int thread) { walk(thread, hidden); });
-    decoder_.pool_->report(static_cast<int>(tokens_.size()), std::chrono::steady_clock::now() - began,
-                           barrier_.waited());
-    if (barrier_.cancelled())
-      for (auto token = tokens_.rbegin(); token != tokens_.rend(); ++token) token->cache->truncate(token->position);
-    return !barrier_.cancelled();
+    std::chrono::steady_clock::time_point began;  // when its turn has come
+    decoder_.pool_->run(threads_, [&](int thread) {
+      if (thread == 0) began = std::chrono::steady_clock::now();
+      walk(thread, hidden);
+    });
+    if (!barrier_.cancelled()) {
+      decoder_.pool_->report(threads_, work(), std::chrono::steady_clock::now() - began, barrier_.waited());
+      return true;
+    }
+    for (auto token = tokens_.rbegin(); token != tokens_.rend(); ++token) token->cache->truncate(token->position);
+    return false;
   }
 
  private:
@@ -135,6 +141,13 @@ class Decoder::Pass {
     TokenId id;
     int position;
   };
+
+  // What a pass of few ids costs beside others, this network's or another's; those of many are too few to compare.
+  [[nodiscard]] double work() const {
+    if (count() > kFewTokens) return 0;
+    const double more = std::min(kernels_.one_more, kMostOneMore);
+    return (1 + more * (count() - 1)) * shape_.layers * shape_.width * shape_.width;
+  }
 
   // All that the threads need, for none of them may fail on its way: the others would wait for it.
   void allocate() {
