@@ -88,6 +88,7 @@ struct Row {
   std::string name;
   double speed;
   std::vector<double> windows, pieces;      // shares, one a buffer
+  std::vector<double> dense;                // windows of music as dense as the paper's
   const PublishedRow* published = nullptr;  // the paper's own
 };
 
@@ -105,16 +106,17 @@ Analysis analyse(const Made& made, std::span<const NamedSpeed> speeds, const std
   analysis.buffers = buffers;
   for (const Seconds buffer : buffers) analysis.demands.push_back(window_demands(made.pieces, buffer));
   analysis.each_second = window_demands(made.pieces, Seconds(0));
+  analysis.density_of_paper = density_of_the_paper(analysis.each_second);
   const auto add = [&](std::string name, double speed, const PublishedRow* published) {
-    Row& row = analysis.rows.emplace_back(Row{std::move(name), speed, {}, {}, published});
+    Row& row = analysis.rows.emplace_back(Row{std::move(name), speed, {}, {}, {}, published});
     for (std::size_t i = 0; i < buffers.size(); ++i) {
+      row.dense.push_back(streamable_share(analysis.demands[i], speed / analysis.density_of_paper));
       row.windows.push_back(streamable_share(analysis.demands[i], speed));
       row.pieces.push_back(playing_share(made.pieces, speed, buffers[i]));
     }
   };
   for (const NamedSpeed& speed : speeds) add(speed.name, speed.speed, nullptr);
   for (const PublishedRow& row : published_rows()) add(std::string(row.name), row.speed, &row);
-  analysis.density_of_paper = density_of_the_paper(analysis.each_second);
   for (const PublishedRow& row : published_rows()) {
     const double ours = streamable_share(analysis.each_second, row.speed / analysis.density_of_paper);
     analysis.widest_gap = std::max(analysis.widest_gap, std::abs(ours - row.share));
@@ -135,13 +137,14 @@ std::string per_cent(double share) {
 /// The table in Markdown, its columns aligned for a terminal.
 std::string table_of(const Analysis& analysis) {
   std::vector<std::vector<std::string>> lines = {{"", "tokens/s"}};
-  for (const char* what : {"windows", "pieces"})
+  const std::string dense = fmt::format("x{:.2f}", analysis.density_of_paper);
+  for (const std::string& what : {std::string("windows"), std::string("pieces"), dense})
     for (const Seconds buffer : analysis.buffers) lines[0].push_back(fmt::format("{}, {:g} s", what, buffer.count()));
   lines[0].insert(lines[0].end(), {"paper, 0 s", "paper, 2 s"});
   for (const Row& row : analysis.rows) {
     auto& line =
         lines.emplace_back(std::vector{printable(row.name), fmt::format("{:g}", std::round(10 * row.speed) / 10)});
-    for (const auto* shares : {&row.windows, &row.pieces})
+    for (const auto* shares : {&row.windows, &row.pieces, &row.dense})
       for (const double share : *shares) line.push_back(per_cent(share));
     line.push_back(row.published ? per_cent(row.published->share) : "");
     line.push_back(row.published ? per_cent(row.published->share_buffered) : "");
@@ -179,10 +182,11 @@ void print_report(const StreamabilityArguments& arguments, std::uint64_t seed, c
              "generated: {:.1f} tokens a second, slides of the window and what was taken back ({} times) included\n\n",
              made.speed(), made.recoveries);
   fmt::print(out, "{}\n", table_of(analysis));
-  fmt::print(
-      out,
-      "windows: what a second of music takes, with the buffer's before it, is generated in that time\n"
-      "pieces: the whole piece plays without a gap once the buffer is full; paper: what it found with its own music\n");
+  fmt::print(out,
+             "windows: what a second of music takes, with the buffer's before it, is generated in that time\n"
+             "pieces: the whole piece plays without a gap once the buffer is full\n"
+             "x{:.2f}: the windows if our music were that much denser; paper: what it found with its own music\n",
+             analysis.density_of_paper);
   for (const double share : {0.95, 0.99}) {
     std::string needed;
     for (std::size_t i = 0; i < analysis.buffers.size(); ++i)
@@ -212,7 +216,8 @@ nlohmann::json json_report(const StreamabilityArguments& arguments, std::uint64_
     nlohmann::json described = {{"name", row.name},
                                 {"tokens_per_second", row.speed},
                                 {"windows_streamable", row.windows},
-                                {"pieces_without_gap", row.pieces}};
+                                {"pieces_without_gap", row.pieces},
+                                {"windows_streamable_at_that_density", row.dense}};
     if (row.published) described["published"] = {row.published->share, row.published->share_buffered};
     (row.published ? paper : ours).push_back(std::move(described));
   }
