@@ -21,7 +21,7 @@ extern const KernelSet kNeonI8mmKernels;
 extern const KernelSet kWasmSimd128Kernels;
 
 // Intel's processors read ahead by themselves to the end of a page of 4 KiB, and gain by being asked for the next;
-// AMD's lose. One of each was measured; others are taken for Intel's.
+// AMD's lose (decision 015). Others are taken for Intel's.
 const bool kPageAhead = [] {
 #ifdef MIDINF_X86
   __builtin_cpu_init();

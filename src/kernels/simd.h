@@ -54,10 +54,14 @@ struct SimdKernels {
     return registers;
   }
 
+  static constexpr int kCacheLine = 64;
+  static constexpr std::ptrdiff_t kPage = 4096;
+  static constexpr int kNotReadAhead = 512;  // of a block by processors that need no page (decision 015)
+
   template <int kBytes>
   static void prefetch(const std::byte* from) {
 #pragma GCC unroll 32
-    for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(from + i);
+    for (int i = 0; i < kBytes; i += kCacheLine) __builtin_prefetch(from + i);
   }
 
   template <DType kType>
@@ -94,9 +98,9 @@ struct SimdKernels {
       const std::int8_t* xs = x.quantized + b * kQuantBlock;
       if constexpr (T < Isa::kTileTokens) {  // few tokens wait for memory; many share what was read once
         if (kPageAhead)
-          prefetch<kBlockBytes>(scales + 4096);
+          prefetch<kBlockBytes>(scales + kPage);
         else
-          prefetch<512>(scales);
+          prefetch<kNotReadAhead>(scales);
       }
 #pragma GCC unroll 8
       for (int r = 0; r < R; r += kTogether) {
