@@ -22,8 +22,9 @@ namespace {
 constexpr double kWidth = 1000, kHeight = 600;
 constexpr double kLeft = 64, kRight = kWidth - 40;
 constexpr double kTop = 268, kBottom = kHeight - 62;  // of the curves
-constexpr double kMarksTop = 96;                      // names of speeds stand between here and kTop
-constexpr double kMarkStep = 15;                      // between two names
+constexpr double kMarkStep = 15;                      // between two names of speeds
+constexpr int kMarkLetters = 23;                      // as many have room above the curves
+constexpr double kTitle = 38;                         // its line
 constexpr int kPoints = 300;
 constexpr std::array<std::string_view, 4> kCurveColours = {"#5ea8f9", "#f99532", "#aefe92", "#f1a3c2"};
 
@@ -78,7 +79,7 @@ void draw_axes(std::string& out, double most, double highest) {
                     x_of(i * step, most), kTop, kBottom, x_of(i * step, most), kBottom + 18, i * step));
   add(fmt::format("<text x=\"{}\" y=\"{}\">tokens per second of music</text>\n", (kLeft + kRight) / 2, kBottom + 42));
   // Upright: per cent of the windows in each step of ten tokens a second.
-  const double range = 1000 * highest, rise = round_step(range, 4);
+  const double range = 1000 * highest, rise = round_step(range, 5);
   for (int i = 1; i * rise <= range; ++i) {
     const double y = kBottom - (kBottom - kTop) * i * rise / range;
     add(fmt::format(R"(<path stroke="{}" d="M{} {:.1f}H{}"/><text x="{}" y="{:.1f}" text-anchor="end">{:g} %</text>)",
@@ -106,13 +107,13 @@ void draw_marks(std::string& out, std::span<const SpeedMark> marks, double most)
     out += fmt::format(
         "<text transform=\"translate({:.1f} {}) rotate(-90)\" font-size=\"12\" fill=\"{}\">{:g} {}</text>\n",
         label_x + 4, kTop - 18, mark.published ? kTextMuted : kTextStrong, std::round(mark.speed),
-        xml_text(mark.name, 26));
+        xml_text(mark.name, kMarkLetters));
   }
-  double y = kMarksTop;
+  double y = kTitle;
   for (const SpeedMark& mark : sorted) {
     if (inside(mark)) continue;
     out += fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"12\" fill=\"{}\" text-anchor=\"end\">{} {:g} →</text>\n",
-                       kRight, y, mark.published ? kTextMuted : kTextStrong, xml_text(mark.name, 26),
+                       kRight, y, mark.published ? kTextMuted : kTextStrong, xml_text(mark.name, kMarkLetters),
                        std::round(mark.speed));
     y += kMarkStep;
   }
@@ -148,8 +149,8 @@ std::string demand_svg(std::span<const DemandCurve> curves, std::span<const Spee
   out += ". Upright lines are speeds of generation, dashed ones those of the paper.</desc>\n";
   out += fmt::format("<rect x=\".5\" y=\".5\" width=\"{}\" height=\"{}\" rx=\"14\" fill=\"{}\" stroke=\"#2b3140\"/>\n",
                      kWidth - 1, kHeight - 1, kPage);
-  out += fmt::format("<text x=\"{}\" y=\"38\" font-size=\"19\" font-weight=\"600\" fill=\"{}\">{}</text>\n", kLeft,
-                     kTextStrong, xml_text(title, 80));
+  out += fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"19\" font-weight=\"600\" fill=\"{}\">{}</text>\n", kLeft,
+                     kTitle, kTextStrong, xml_text(title, 80));
   double x = kLeft;
   for (std::size_t i = 0; i < curves.size(); ++i) {
     const std::string name = xml_text(curves[i].name, 40);
