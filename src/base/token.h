@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace midinf {
@@ -24,6 +25,7 @@ struct Guess {
   TokenId id = 0;
   float chance = 0;  ///< that it and all guesses before it are right, 0..1
 };
+inline constexpr std::size_t kMostGuesses = 5;  ///< so many are read along at most
 
 /// Which id of a triplet is meant.
 enum class Slot : std::uint8_t { kOnset = 0, kDuration = 1, kNote = 2 };

@@ -37,14 +37,13 @@ class Decoder {
   /// falling. Those of which it pays are read in the same pass, kMostGuesses at most, and each that turns out to be
   /// right spares a later call its pass. They never change an answer.
   std::span<float> logits(std::span<const TokenId> context, const RowRanges& rows, std::span<const Guess> guesses = {});
-  static constexpr std::size_t kMostGuesses = 5;
 
   /// One of several decoders that are asked at once.
   struct Question {
     Decoder* decoder = nullptr;
     std::span<const TokenId> context;
     const RowRanges* rows = nullptr;
-    std::span<const Guess> guesses = {};  ///< left out in company: only one that is alone gets on faster by them
+    std::span<const Guess> guesses = {};  ///< left out where several share a pass: only one alone gets on faster
     std::span<float> logits = {};         ///< the answer, as logits() gives it
   };
   /// So many together take about as long as two alone; more gain little.

@@ -9,8 +9,7 @@ namespace {
 
 constexpr std::ptrdiff_t kFar = 400;    // events among which a likeness is looked for
 constexpr std::ptrdiff_t kLength = 16;  // ids of which a likeness consists at most
-constexpr std::ptrdiff_t kMostGuesses = 6;
-constexpr float kLeastChance = 0.1F;  // nobody reads along what is less likely
+constexpr float kLeastChance = 0.1F;    // nobody reads along what is less likely
 
 // How often an onset, a duration and a note were as after the last likeness, by its length: sixteen pieces of 45 s by
 // the embedded model.
@@ -65,7 +64,7 @@ void Guesser::guess(std::span<const Triplet> history, Ticks10ms origin, Slot slo
   TokenId onset = slot == Slot::kOnset && !history.empty() ? history.back().onset - static_cast<TokenId>(origin.count())
                                                            : drawn.onset;
   float chance = 1;
-  for (std::ptrdiff_t i = 0; i < kMostGuesses && like + i < here; ++i) {
+  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(kMostGuesses) && like + i < here; ++i) {
     TokenId id = steps[like + i];
     const auto kind = static_cast<std::size_t>((here + i) % 3);
     const float expected = kChances[kind][std::min(length + i, kLength)];
