@@ -22,8 +22,8 @@ class ComputePool {
   /// For how many threads work is best cut at the moment: for fewer where report() told of waiting (crowding.h).
   /// [any thread]
   [[nodiscard]] int ready() const;
-  /// How long a run took of which ready() was asked before, and how long its threads slept for each other on the way,
-  /// all of them together. `work` is what was done, in any unit of the process, 0 where it compares with nothing.
+  /// How long a run on `threads` threads took, as many as ready() said, and how long they slept for each other on the
+  /// way, all of them together. `work` is how much was done, in one unit for the process; 0: compares with nothing.
   /// [any thread]
   void report(int threads, double work, std::chrono::nanoseconds took, std::chrono::nanoseconds waited);
 

@@ -81,9 +81,9 @@ class Crowding {
   int calm_ = 0;                              // rounds without one that was crowded
   double pace_ = 0;                           // time by work, of late
   int measured_ = 0;                          // rounds in it
-  std::array<double, 8> left_at_{};           // the pace of each level when fewer threads were tried last; 0: never
-  int left_ = 0, pause_ = kFirstPause;        // before all threads are tried again; the next time
-  int patient_ = 0, patience_ = kFirstPause;  // with waiting, fewer having been slower; the next time
+  std::array<double, 8> left_at_{};           // each level's pace when it was last left for fewer threads; 0: never
+  int left_ = 0, pause_ = kFirstPause;        // rounds until all threads are tried again; how many the next time
+  int patient_ = 0, patience_ = kFirstPause;  // rounds for which waiting is borne; how many the next time
 };
 
 }  // namespace midinf
