@@ -36,15 +36,21 @@ class StepBarrier {
     const std::uint32_t step = step_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
       arrived_.store(0, std::memory_order_relaxed);
-      cancelled_ = std::all_of(cancels_.begin(), cancels_.end(), [](const std::atomic<bool>* cancel) {
-        return cancel != nullptr && cancel->load(std::memory_order_relaxed);
-      });
+      cancelled_ = failed_.load(std::memory_order_relaxed) ||
+                   std::all_of(cancels_.begin(), cancels_.end(), [](const std::atomic<bool>* cancel) {
+                     return cancel != nullptr && cancel->load(std::memory_order_relaxed);
+                   });
       step_.store(step + 1, std::memory_order_release);
       step_.notify_all();
     } else {
       waited_.fetch_add(spin_wait(step_, step).count(), std::memory_order_relaxed);
     }
     return !cancelled_;
+  }
+  // In place of wait(), for a thread that cannot go on: then all are to stop.
+  void fail() {
+    failed_.store(true, std::memory_order_relaxed);
+    wait();
   }
   [[nodiscard]] bool cancelled() const { return cancelled_; }
   // How long they slept for each other, all together.
@@ -56,7 +62,8 @@ class StepBarrier {
   std::atomic<int> arrived_{0};
   std::atomic<std::uint32_t> step_{0};
   std::atomic<std::int64_t> waited_{0};  // nanoseconds
-  bool cancelled_ = false;               // written by the last to come, before it lets the others go
+  std::atomic<bool> failed_{false};
+  bool cancelled_ = false;  // written by the last to come, before it lets the others go
 };
 
 }  // namespace
@@ -107,8 +114,9 @@ class Decoder::Pass {
         shape_(network_.config()),
         part_width_((shape_.width + kPanelRows - 1) / kPanelRows * kPanelRows),
         threads_(decoder.pool_->ready()),
+        sequences_(sequences),
         barrier_(threads_, std::move(cancels)) {
-    for (const Sequence& sequence : sequences) {
+    for (const Sequence& sequence : sequences_) {
       sequence.cache->allocate();
       int position = sequence.cache->length();
       for (const TokenId id : sequence.ids) {
@@ -117,22 +125,25 @@ class Decoder::Pass {
       }
     }
     allocate();
-    for (const Sequence& sequence : sequences) sequence.cache->append(sequence.ids);
   }
 
-  // Final hidden states to `hidden` [tokens, width]. False: cancelled, and the caches are as they were.
+  // Final hidden states to `hidden` [tokens, width]. False: cancelled. Then, and when a thread throws, the caches are
+  // as they were.
   bool run(std::span<float> hidden) {
     std::chrono::steady_clock::time_point began;  // when its turn has come
     decoder_.pool_->run(threads_, [&](int thread) {
       if (thread == 0) began = std::chrono::steady_clock::now();
-      walk(thread, hidden);
+      try {
+        walk(thread, hidden);
+      } catch (...) {
+        barrier_.fail();  // nothing behind the last one throws
+        throw;
+      }
     });
-    if (!barrier_.cancelled()) {
-      decoder_.pool_->report(threads_, work(), std::chrono::steady_clock::now() - began, barrier_.waited());
-      return true;
-    }
-    for (auto token = tokens_.rbegin(); token != tokens_.rend(); ++token) token->cache->truncate(token->position);
-    return false;
+    if (barrier_.cancelled()) return false;
+    decoder_.pool_->report(threads_, work(), std::chrono::steady_clock::now() - began, barrier_.waited());
+    for (const Sequence& sequence : sequences_) sequence.cache->append(sequence.ids);
+    return true;
   }
 
  private:
@@ -149,7 +160,7 @@ class Decoder::Pass {
     return (1 + more * (count() - 1)) * shape_.layers * shape_.width * shape_.width;
   }
 
-  // All that the threads need, for none of them may fail on its way: the others would wait for it.
+  // All that the threads need: none of them asks for memory on its way.
   void allocate() {
     const auto tokens = tokens_.size();
     const auto all = static_cast<std::size_t>(Network::kMostShares) * static_cast<std::size_t>(count() * part_width_);
@@ -333,6 +344,7 @@ class Decoder::Pass {
   std::vector<Token> tokens_;
   const int part_width_;  // of a row of parts: whole panels
   const int threads_;
+  const std::span<const Sequence> sequences_;
   StepBarrier barrier_;
 };
 

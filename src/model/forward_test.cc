@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <new>
 #include <random>
 #include <thread>
 
@@ -212,6 +213,26 @@ TEST_P(Forward, CancelledThreadsGiveNothingAndLoseNothing) {
   }
 }
 
+TEST_P(Forward, AThreadThatThrowsKeepsNobodyWaitingAndLosesNothing) {
+  for (const int threads : {1, 3}) {
+    const auto one = decoder(threads), other = decoder(1);
+    const auto ids = random_ids(random_, 300);  // two passes of three layers of four shares
+    const auto expected = other->logits(ids, rows_);
+    for (const int shares : {0, 5, 13, 23}) {
+      std::atomic<int> left{shares};
+      one->set_observer([&](const Decoder::Observed& observed) {
+        if (observed.matrix == "ffn_down.weight" && left-- == 0) throw std::bad_alloc();
+      });
+      EXPECT_THROW(one->logits(ids, rows_), std::bad_alloc) << shares;
+      one->set_observer({});
+      const auto again = one->logits(ids, rows_);
+      ASSERT_EQ(again.size(), expected.size());
+      EXPECT_EQ(std::memcmp(again.data(), expected.data(), expected.size_bytes()), 0) << shares;
+      one->read_from_start(std::span(ids).first(1));
+    }
+  }
+}
+
 TEST_P(Forward, HiddenStatesOfAWholeRowGiveTheSameLogits) {
   const auto one = decoder(2), whole = decoder(2);
   const auto ids = random_ids(random_, 90);
@@ -371,6 +392,25 @@ TEST_P(Forward, TheWholeContextCanBeRead) {
 
 INSTANTIATE_TEST_SUITE_P(Types, Forward, testing::Values(DType::kF32, DType::kQ8_0, DType::kQ4_0),
                          [](const auto& type) { return std::string(dtype_name(type.param)); });
+
+// As a file may have them: heads of 16, so that the types allow of different cuts.
+TEST(MixedTypes, LayersMayDifferInType) {
+  constexpr Gpt2Config kNarrowHeads{.layers = 3, .heads = 10, .width = 160, .context = 64, .vocabulary = 300};
+  RandomCheckpoint checkpoint(kNarrowHeads, 3);
+  checkpoint.quantize(DType::kQ8_0, "blk.1.");
+  const std::vector<TokenId> ids{1, 2, 3, 299, 150, 7};
+  const RowRanges all{{0, 300}};
+  auto plain = *ReferenceNetwork::load(checkpoint);
+  plain.read_all(ids);
+  const auto expected = plain.logits(all);
+  for (const KernelSet* kernels : available_kernels()) {
+    const auto network = *Network::load(checkpoint, *kernels);
+    Decoder one(network, std::make_shared<ComputePool>(1)), three(network, std::make_shared<ComputePool>(3));
+    const auto logits = one.logits(ids, all), same = three.logits(ids, all);
+    EXPECT_LT(mean_difference(logits, expected), 0.1) << kernels->name;
+    EXPECT_EQ(std::memcmp(logits.data(), same.data(), logits.size_bytes()), 0) << kernels->name;
+  }
+}
 
 }  // namespace
 }  // namespace midinf

@@ -43,7 +43,6 @@ void KvCache::allocate() {
 
 void KvCache::append(std::span<const TokenId> ids) {
   MIDINF_ASSERT(ids_.size() + ids.size() <= static_cast<std::size_t>(context_));
-  allocate();
   ids_.insert(ids_.end(), ids.begin(), ids.end());
 }
 

@@ -28,9 +28,9 @@ class KvCache {
   [[nodiscard]] std::size_t bytes_per_id() const;
   /// Forgets all but the first `length` ids. Precondition: 0 <= length <= length().
   void truncate(int length);
-  /// Takes the memory for a whole context, if that has not happened yet; else append() does it.
+  /// Takes the memory for a whole context, if that has not happened yet.
   void allocate();
-  /// Makes room for `ids` behind those held; whoever calls this must put their keys and values.
+  /// Holds `ids` too from now on, behind those held, whose keys and values have been put. Precondition: allocate().
   void append(std::span<const TokenId> ids);
 
   /// The keys of one head: [context, head_width]; those not put yet are anything.

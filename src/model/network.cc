@@ -51,6 +51,7 @@ class Network::Loader {
       : network_(network), checkpoint_(checkpoint), options_(options) {}
 
   Result<void> load() {
+    shares_ = share_count();
     lay_out();
     network_.size_ = used_;
     const std::size_t reserved = round_up(used_, kHugePage);
@@ -130,14 +131,17 @@ class Network::Loader {
   }
   Norm norm(const std::string& name) { return {vector(name + ".weight"), vector(name + ".bias")}; }
 
-  // As many as there may be while quantised columns are cut between blocks.
-  int share_count(DType type) const {
+  // As many as there may be in every layer while quantised columns are cut between blocks.
+  int share_count() {
     const Gpt2Config& shape = network_.config_;
+    bool quantized = false;
+    for (int i = 0; i < shape.layers; ++i)
+      quantized = quantized || is_quantized(open(fmt::format("blk.{}.attn_output.weight", i)).view.type);
     for (int count = std::min(kMostShares, shape.heads); count > 1; --count) {
       bool fits = true;
       for (int s = 0; s < count; ++s)
         fits = fits && share(shape.heads, 1, s, count).begin * shape.head_width() % kQuantBlock == 0;
-      if (fits || !is_quantized(type)) return count;
+      if (fits || !quantized) return count;
     }
     return 1;
   }
@@ -148,11 +152,10 @@ class Network::Loader {
     layer.attention_norm = norm(block + "attn_norm");
     const Source qkv = open(block + "attn_qkv.weight"), qkv_bias = open(block + "attn_qkv.bias");
     const Source output = open(block + "attn_output.weight"), output_bias = open(block + "attn_output.bias");
-    const int count = share_count(output.view.type);
     const auto rows = all_rows({0, shape.width});
-    for (int s = 0; s < count; ++s) {
+    for (int s = 0; s < shares_; ++s) {
       Share& mine = layer.shares.emplace_back();
-      mine.heads = share(shape.heads, 1, s, count);
+      mine.heads = share(shape.heads, 1, s, shares_);
       const IndexRange columns{mine.heads.begin * shape.head_width(), mine.heads.end * shape.head_width()};
       const auto qkv_of_heads = qkv_rows(shape.width, columns.begin, columns.end);
       mine.qkv = panels(qkv, qkv_of_heads, {0, shape.width});
@@ -163,9 +166,9 @@ class Network::Loader {
     layer.mlp_norm = norm(block + "ffn_norm");
     const Source up = open(block + "ffn_up.weight"), up_bias = open(block + "ffn_up.bias");
     const Source down = open(block + "ffn_down.weight"), down_bias = open(block + "ffn_down.bias");
-    for (int s = 0; s < count; ++s) {
+    for (int s = 0; s < shares_; ++s) {
       Share& mine = layer.shares[static_cast<std::size_t>(s)];
-      mine.hidden = share(shape.mlp_width(), kQuantBlock, s, count);
+      mine.hidden = share(shape.mlp_width(), kQuantBlock, s, shares_);
       const auto hidden = all_rows(mine.hidden);
       mine.mlp_up = panels(up, hidden, {0, shape.width});
       mine.mlp_up_bias = bias(up_bias, hidden);
@@ -194,6 +197,7 @@ class Network::Loader {
   Network& network_;
   const Checkpoint& checkpoint_;
   const LoadOptions& options_;
+  int shares_ = 1;  // of each layer
   std::size_t used_ = 0;
   Result<void> status_;
 };

@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <string_view>
 
 #include "model/checkpoint.h"
 #include "model/gpt2_tensors.h"
@@ -35,10 +36,10 @@ class RandomCheckpoint : public Checkpoint {
     const auto found = stored_.find(std::string(name));
     return found == stored_.end() ? std::nullopt : std::optional<std::span<const std::byte>>(found->second);
   }
-  /// From now on all matrices are stored as `type`, and read as what is stored.
-  void quantize(DType type) {
+  /// From now on all matrices whose names begin with `prefix` are stored as `type`, and read as what is stored.
+  void quantize(DType type, std::string_view prefix = "") {
     for (TensorInfo& tensor : tensors_) {
-      if (tensor.rows == 1) continue;
+      if (tensor.rows == 1 || !tensor.name.starts_with(prefix)) continue;
       tensor.dtype = type;
       std::vector<float>& values = values_[tensor.name];
       std::vector<std::byte>& bytes = stored_[tensor.name];
