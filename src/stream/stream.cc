@@ -543,7 +543,7 @@ bool Stream::begin_step(Job& job) {
       take_decoder_->set_cancel(&cancel_);
     }
     job.take = take.id;
-    take.generator.set_heard(take.from);  // no recovery goes back over where it branched off
+    take.generator.set_heard(take.from, take.at);  // no recovery goes back over where it branched off
     return ask(take.generator, Job::Kind::kTake, *take_decoder_);
   }
   take_decoder_.reset();

@@ -48,6 +48,17 @@ class StreamTest : public testing::Test {
       allowed.intersect({RowRange{next, next + 1}});
     }
   };
+  class OneKey : public LogitProcessor {  // strikes one key every half second: a loop
+   public:
+    void narrow(const StepContext& context, RowRanges& allowed) const override {
+      const auto now = static_cast<TokenId>((context.now - context.window_origin).count());
+      const TokenId step = context.history.size() > 1 ? now + 50 : now;
+      RowRanges wanted = allowed;
+      if (context.slot == Slot::kNote) wanted.intersect({RowRange{kNoteBase + 60, kNoteBase + 61}});
+      if (context.slot == Slot::kOnset) wanted.intersect({RowRange{step, step + 1}});
+      if (!wanted.empty()) allowed = wanted;
+    }
+  };
   static Settings settings(std::uint64_t seed = 1) {
     static const auto steps = std::make_shared<ShortSteps>();
     return {.seed = seed, .ensemble = {0, 33, 128}, .recover = false, .processors = {steps}};
@@ -165,17 +176,6 @@ TEST_F(StreamTest, CountsAnUnderrunOnceAndLosesNothing) {
 }
 
 TEST_F(StreamTest, ARecoveryTakesNothingBackThatWasPulledWhileItsStepWasComputed) {
-  class OneKey : public LogitProcessor {  // strikes one key every half second: a loop
-   public:
-    void narrow(const StepContext& context, RowRanges& allowed) const override {
-      const auto now = static_cast<TokenId>((context.now - context.window_origin).count());
-      const TokenId step = context.history.size() > 1 ? now + 50 : now;
-      RowRanges wanted = allowed;
-      if (context.slot == Slot::kNote) wanted.intersect({RowRange{kNoteBase + 60, kNoteBase + 61}});
-      if (context.slot == Slot::kOnset) wanted.intersect({RowRange{step, step + 1}});
-      if (!wanted.empty()) allowed = wanted;
-    }
-  };
   const auto one = stream({.seed = 1, .processors = {std::make_shared<OneKey>()}});
   std::vector<StreamNote> heard;
   const auto pull = [&](Ticks10ms until) {
@@ -511,6 +511,24 @@ TEST_F(StreamTest, TakesAreMadeBesideTheMusicAndOneBecomesIt) {
   ASSERT_GE(undone.size(), before.size());
   EXPECT_TRUE(std::equal(before.begin(), before.end(), undone.begin()));
   EXPECT_FALSE(one->accept_take(99));
+}
+
+TEST_F(StreamTest, ATakeWhoseMusicDiesStillBranchesOffWhereItDid) {
+  for (int events = 1; events < 7; ++events) {
+    // A change would come behind all that there is: the take begins with the latest event's instant.
+    const auto one = stream({.seed = 1, .processors = {std::make_shared<OneKey>()}}, {.reaction = Seconds(30)});
+    while (static_cast<int>(one->notes().size()) < events) ASSERT_TRUE(one->step());
+    const auto before = one->notes();
+    const int take = one->start_takes(1, Seconds(30)).front();
+    for (int steps = 0; steps < 600 && one->step(); ++steps) {
+      const auto opened = Stream::open(one->save(), network_, std::make_shared<ComputePool>(1), nullptr);
+      ASSERT_TRUE(opened) << events << ": " << opened.error().to_string();
+    }
+    ASSERT_TRUE(one->accept_take(take)) << events;
+    const auto after = one->notes();
+    ASSERT_GE(after.size(), before.size());
+    EXPECT_TRUE(std::equal(before.begin(), before.end(), after.begin())) << events;
+  }
 }
 
 TEST_F(StreamTest, ChangesThatComeFasterThanEventsDoNotHoldTheMusicUp) {
