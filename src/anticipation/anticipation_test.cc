@@ -151,6 +151,15 @@ TEST(Window, TheReferenceSlidesByOneEvent) {
   EXPECT_EQ(windows[340].start, 2U);
 }
 
+TEST(Window, TheReferenceSeesNothingBeyondTheOnsetRange) {
+  const std::vector<Triplet> history{note(0), note(9'999), note(60'000)};
+  std::vector<TokenId> ids;
+  append_context(history, next_window(WindowPolicy::kReference, history, {}, Ticks10ms(60'000)), ids);
+  EXPECT_EQ(ids[1], 0);
+  EXPECT_EQ(ids[4], 9'999);
+  EXPECT_EQ(ids[7], 9'999);
+}
+
 TEST(Window, APieceBeginsAtItsFirstNote) {
   const std::vector<Triplet> history{kSeparatorTriplet, note(700), note(800)};
   const Window window = next_window(WindowPolicy::kChunked, history, {}, Ticks10ms(800));

@@ -1,6 +1,7 @@
 #include "anticipation/window.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 
 #include "tokens/triplets.h"
@@ -51,8 +52,10 @@ std::optional<Window> upcoming_window(std::span<const Triplet> history, Window c
 void append_context(std::span<const Triplet> history, Window window, std::vector<TokenId>& ids) {
   ids.push_back(kAutoregress);
   for (const Triplet& event : history.subspan(window.start)) {
-    const bool timed = !is_separator(event);
-    ids.push_back(timed ? event.onset - static_cast<TokenId>(window.origin.count()) : event.onset);
+    // Only the reference's windows reach beyond the range; what it does then is undefined.
+    const std::int64_t onset = (onset_of(event) - window.origin).count();
+    ids.push_back(is_separator(event) ? event.onset
+                                      : static_cast<TokenId>(std::min<std::int64_t>(onset, kMaxOnset - 1)));
     ids.push_back(event.duration);
     ids.push_back(event.note);
   }

@@ -274,6 +274,13 @@ TEST(Saved, DamagedGeneratorsAreRefused) {
   }
 }
 
+TEST(Saved, SeparatorsBehindTheFirstEventAreRefused) {
+  const Triplet early{0, kDurationBase + 10, kNoteBase + 60}, late{60'000, kDurationBase + 10, kNoteBase + 60};
+  for (const auto& events : {std::vector{early, late, kSeparatorTriplet}, {early, kSeparatorTriplet, late}})
+    EXPECT_FALSE(Generator::restore(Generator({.seed = 1}, {events, Ticks10ms(0)}).save()));
+  EXPECT_TRUE(Generator::restore(Generator({.seed = 1}, {{kSeparatorTriplet, early, late}, Ticks10ms(0)}).save()));
+}
+
 TEST(Fork, GoesOnByItselfAndKnowsWhatTheNetworkSees) {
   FakeNetwork network(steps_between(0, 40));
   Generator generator({.seed = 4, .ensemble = {0, 40}}, begin_piece());

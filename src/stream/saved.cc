@@ -94,7 +94,10 @@ std::vector<Triplet> SaveReader::triplets() {
       failed_ = true;
       return {};
     }
-    if (is_separator(t)) continue;
+    if (is_separator(t)) {
+      if (&t != &triplets.front()) failed_ = true;  // a piece has one, before its first event
+      continue;
+    }
     if (t.onset < before || t.onset > kMaxSongSteps) failed_ = true;
     before = t.onset;
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <new>
 #include <system_error>
+#include <utility>
 
 namespace midinf {
 namespace {
@@ -51,7 +52,45 @@ void StreamWorker::remove(const Stream& stream) {
   removed->cancel(false);
 }
 
+// While it lives, remove() waits for the stream.
+class StreamWorker::Serving {
+ public:
+  // begun() is false when the stream has been removed since: then it is not touched any more.
+  Serving(StreamWorker& worker, Stream& stream) : worker_(&worker), stream_(&stream) {
+    const std::lock_guard lock(worker.mutex_);
+    begun_ = std::any_of(worker.streams_.begin(), worker.streams_.end(),
+                         [&](const auto& each) { return each.get() == &stream; });
+    if (begun_) worker.served_.push_back(&stream);
+  }
+  Serving(Serving&& other) noexcept
+      : worker_(other.worker_), stream_(other.stream_), begun_(std::exchange(other.begun_, false)) {}
+  Serving& operator=(Serving&&) = delete;
+  ~Serving() {
+    if (!begun_) return;
+    {
+      const std::lock_guard lock(worker_->mutex_);
+      std::erase(worker_->served_, stream_);
+    }
+    worker_->idle_.notify_all();
+  }
+  [[nodiscard]] bool begun() const { return begun_; }
+  [[nodiscard]] Stream& stream() const { return *stream_; }
+
+ private:
+  StreamWorker* worker_;
+  Stream* stream_;
+  bool begun_ = false;
+};
+
 bool StreamWorker::step() {
+  try {
+    return serve_once();
+  } catch (const std::bad_alloc&) {
+    return false;  // as if cancelled: asked again when the worker looks again
+  }
+}
+
+bool StreamWorker::serve_once() {
   std::vector<std::shared_ptr<Stream>> streams;
   {
     const std::lock_guard lock(mutex_);
@@ -61,55 +100,27 @@ bool StreamWorker::step() {
   for (const auto& stream : streams) needy.emplace_back(stream->seconds_ahead(), stream.get());
   std::sort(needy.begin(), needy.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Stream::Job> jobs;
-  std::vector<Stream*> served;
+  std::vector<Serving> served;
   bool reading = false;
-  jobs.reserve(std::min(needy.size(), Decoder::kMostTogether));
   for (const auto& [ahead, stream] : needy) {
-    if (!begin_serving(*stream)) continue;
+    Serving serving(*this, *stream);
+    if (!serving.begun()) continue;
     Stream::Job job;
     const bool wants = stream->begin_step(job);
     // What is read ahead waits for whoever is nearer to silence; a window that is needed now is read beside the others.
     const bool alone = job.kind == Stream::Job::Kind::kReadAhead;
     const bool reads = job.kind == Stream::Job::Kind::kRead;
-    if (!wants || (alone && !jobs.empty()) || (reads && reading)) {
-      end_serving(*stream);
-      continue;
-    }
+    if (!wants || (alone && !jobs.empty()) || (reads && reading)) continue;
     reading = reading || reads;
     jobs.push_back(std::move(job));
-    served.push_back(stream);
+    served.push_back(std::move(serving));
     if (alone || jobs.size() == Decoder::kMostTogether) break;
   }
   std::vector<Stream::Job*> computed;
   for (Stream::Job& job : jobs) computed.push_back(&job);
-  bool memory = true;
-  try {
-    compute(computed);
-  } catch (const std::bad_alloc&) {
-    memory = false;  // as if cancelled: asked again when the worker looks again
-  }
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    served[i]->end_step(jobs[i]);
-    end_serving(*served[i]);
-  }
-  return memory && !jobs.empty();
-}
-
-// False when it has been removed since: then it is not touched any more.
-bool StreamWorker::begin_serving(const Stream& stream) {
-  const std::lock_guard lock(mutex_);
-  if (std::none_of(streams_.begin(), streams_.end(), [&](const auto& each) { return each.get() == &stream; }))
-    return false;
-  served_.push_back(&stream);
-  return true;
-}
-
-void StreamWorker::end_serving(const Stream& stream) {
-  {
-    const std::lock_guard lock(mutex_);
-    std::erase(served_, &stream);
-  }
-  idle_.notify_all();
+  compute(computed);
+  for (std::size_t i = 0; i < jobs.size(); ++i) served[i].stream().end_step(jobs[i]);
+  return !jobs.empty();
 }
 
 bool StreamWorker::start() {

@@ -28,7 +28,7 @@ class StreamWorker {
   void remove(const Stream& stream);
 
   /// Serves the neediest stream once, and with it some of the others that want music. False when none has anything to
-  /// do. [worker: not while the thread runs]
+  /// do, or there was no memory for it: then nothing is lost. [worker: not while the thread runs]
   bool step();
   /// Starts the thread; false when the system gives none, or it runs. [main]
   bool start();
@@ -36,9 +36,10 @@ class StreamWorker {
   void stop();
 
  private:
+  class Serving;
+
   void serve();
-  bool begin_serving(const Stream& stream);
-  void end_serving(const Stream& stream);
+  bool serve_once();
 
   std::mutex mutex_;  // of streams_ and what follows
   std::condition_variable wake_, idle_;
