@@ -31,6 +31,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxTextFile = 4 << 20;
+constexpr const char* kCalibrationKey = "midinfinite.calibration.sha256";
 
 std::optional<DType> type_called(std::string_view name) {
   for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ4_0})
@@ -161,7 +162,7 @@ Result<void> add_file(GgufMetadata& metadata, const std::string& path) {
   return {};
 }
 
-Result<GgufMetadata> metadata_for(const ConvertArguments& arguments) {
+Result<GgufMetadata> metadata_for(const ConvertArguments& arguments, DType type) {
   std::error_code ignored;
   bool gguf = false;
   if (!fs::is_directory(arguments.source, ignored)) {
@@ -169,6 +170,8 @@ Result<GgufMetadata> metadata_for(const ConvertArguments& arguments) {
     gguf = looks_like_gguf(file.bytes());
   }
   MIDINF_TRY_ASSIGN(metadata, gguf ? gguf_facts(arguments.source) : huggingface_facts(arguments.source));
+  // Four bits that stay as they are were calibrated; others made of them later are not.
+  if (type != DType::kQ4_0) std::erase_if(metadata, [](const auto& pair) { return pair.first == kCalibrationKey; });
   if (!arguments.metadata.empty()) MIDINF_TRY(add_file(metadata, arguments.metadata));
   return std::move(metadata);
 }
@@ -177,7 +180,7 @@ Result<void> convert_to_file(const ConvertArguments& arguments, DType type) {
   MIDINF_TRY_ASSIGN(checkpoint, open_checkpoint(arguments.source));
   ConvertOptions options;
   options.type = type;
-  MIDINF_TRY_ASSIGN(metadata, metadata_for(arguments));
+  MIDINF_TRY_ASSIGN(metadata, metadata_for(arguments, type));
   options.metadata = std::move(metadata);
   if (!arguments.calibration.empty()) {
     MIDINF_TRY_ASSIGN(file, MappedFile::open(arguments.calibration));
@@ -186,7 +189,7 @@ Result<void> convert_to_file(const ConvertArguments& arguments, DType type) {
     options.calibration = std::move(*rows);
     options.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     MIDINF_TRY_ASSIGN(hash, sha256_of(arguments.calibration));
-    set_text(options.metadata, "midinfinite.calibration.sha256", hash);
+    set_text(options.metadata, kCalibrationKey, hash);
   }
   Progress progress("converting", arguments.json);
   options.progress = [&](double fraction) {
@@ -204,10 +207,14 @@ int run_convert(const ConvertArguments& arguments) {
     report(Error{ErrorCode::kInvalidArgument, "no type to convert to; choose f32, f16, q8_0 or q4_0", arguments.type});
     return kWrongUsage;
   }
+  if (*type != DType::kQ4_0 && !arguments.calibration.empty()) {
+    report(Error{ErrorCode::kInvalidArgument, "--calibration is of use with --type q4_0 only", arguments.type});
+    return kWrongUsage;
+  }
   if (sodium_init() < 0) return report(Error{ErrorCode::kIo, "libsodium does not start", "sha256"});
   if (const auto done = convert_to_file(arguments, *type); !done)
     return interrupted() ? kInterrupted : report(done.error());
-  if (*type == DType::kQ4_0 && arguments.calibration.empty() && !arguments.json)
+  if (*type == DType::kQ4_0 && arguments.calibration.empty())
     std::fputs("without --calibration 4 bits cost several percent of likelihood; midinfinite score tells how much\n",
                stderr);
   if (arguments.destination == "-") return kDone;

@@ -39,8 +39,8 @@ class ConvertCommand : public testing::Test {
     return status;
   }
   int convert(const std::string& source, const std::string& destination, const std::string& type = "q8_0",
-              const std::string& metadata = {}) {
-    return quietly([&] { return run_convert({source, destination, type, metadata, false}); });
+              const std::string& metadata = {}, const std::string& calibration = {}, bool json = false) {
+    return quietly([&] { return run_convert({source, destination, type, metadata, json, calibration}); });
   }
   void put(const char* name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
 
@@ -88,8 +88,31 @@ TEST_F(ConvertCommand, TakesKeysFromAFileAndTheLicenceFromAModelCard) {
   EXPECT_EQ(info["type"], "f32");
 }
 
+TEST_F(ConvertCommand, CalibratesFourBitsOrSaysWhatThatWouldSpare) {
+  constexpr const char* kKey = "midinfinite.calibration.sha256";
+  const std::string rows = kGolden + "valid-2rows.u16";
+  ASSERT_EQ(convert(kGolden + "tiny", path("plain.gguf"), "q4_0", "", "", true), kDone) << err_;
+  EXPECT_THAT(err_, HasSubstr("without --calibration"));
+  EXPECT_FALSE(find_key(metadata_of(path("plain.gguf")), kKey));
+  ASSERT_EQ(convert(kGolden + "tiny", path("a.gguf"), "q4_0", "", rows), kDone) << err_;
+  EXPECT_THAT(err_, Not(HasSubstr("without --calibration")));
+  const GgufMetadata keys = metadata_of(path("a.gguf"));
+  ASSERT_TRUE(find_key(keys, kKey));
+  // By sha256sum.
+  EXPECT_EQ(*find_key(keys, kKey),
+            GgufValue(std::string("20c3372e3006c8a3f2643e9d132dc79e7fc8da968319d9cf286935d254c1121f")));
+  EXPECT_NE(*read_file(path("a.gguf"), 1 << 24), *read_file(path("plain.gguf"), 1 << 24));
+  // The same four bits were calibrated, those made of other types later were not.
+  ASSERT_EQ(convert(path("a.gguf"), path("same.gguf"), "q4_0"), kDone) << err_;
+  EXPECT_EQ(*read_file(path("same.gguf"), 1 << 24), *read_file(path("a.gguf"), 1 << 24));
+  ASSERT_EQ(convert(path("a.gguf"), path("b.gguf"), "f32"), kDone) << err_;
+  ASSERT_EQ(convert(path("b.gguf"), path("c.gguf"), "q4_0"), kDone) << err_;
+  for (const char* name : {"b.gguf", "c.gguf"}) EXPECT_FALSE(find_key(metadata_of(path(name)), kKey)) << name;
+}
+
 TEST_F(ConvertCommand, EndsWithOneLineWhenItCannot) {
   EXPECT_EQ(convert(kGolden + "tiny", path("a.gguf"), "q4_k"), kWrongUsage);
+  EXPECT_EQ(convert(kGolden + "tiny", path("a.gguf"), "q8_0", "", "nothing"), kWrongUsage);
   EXPECT_EQ(convert(kGolden + "nothing", path("a.gguf")), kFailed);
   EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1) << err_;
   for (const char* keys : {"[]", R"({"gpt2.block_count": 2})", R"({"general.alignment": 64})", R"({"author": "x"})",

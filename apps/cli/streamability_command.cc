@@ -35,8 +35,9 @@ std::optional<double> number_in(std::string_view text, double low, double high) 
 /// What was generated, and how it went.
 struct Made {
   std::vector<Piece> pieces;
-  std::uint64_t notes = 0;  // in the pieces
-  std::uint64_t ids = 0;    // as Music::ids
+  std::vector<std::uint64_t> stuck;  // the seeds of those whose music stood still, left out
+  std::uint64_t notes = 0;           // in the pieces
+  std::uint64_t ids = 0;             // as Music::ids
   double generating_seconds = 0;
   std::uint64_t slides = 0;
   std::uint64_t recoveries = 0;
@@ -68,11 +69,10 @@ Result<Made> make_pieces(const StreamabilityArguments& arguments, std::uint64_t 
     const auto music = make_music({.seconds = arguments.seconds, .notes = {}}, generator, decoder, watch);
     if (!music) return tl::make_unexpected(with_context(music.error(), engine.model_path));
     if (interrupted()) break;
-    if (music->stuck)
-      return fail(ErrorCode::kUnsupported,
-                  fmt::format("its music stood still at {:.1f} s; another --seed or a higher --temperature helps",
-                              to_seconds(music->end).count()),
-                  fmt::format("seed {}", settings.seed));
+    if (music->stuck) {
+      made.stuck.push_back(settings.seed);
+      continue;
+    }
     made.pieces.push_back(piece_of(*music));
     made.notes += static_cast<std::uint64_t>(std::ranges::count_if(music->events, is_note));
     made.ids += music->ids;
@@ -80,6 +80,9 @@ Result<Made> make_pieces(const StreamabilityArguments& arguments, std::uint64_t 
     made.slides += music->slides;
     made.recoveries += music->recoveries.recoveries;
   }
+  if (made.pieces.empty() && !made.stuck.empty())
+    return fail(ErrorCode::kUnsupported, "the music stood still; another --seed or a higher --temperature helps",
+                fmt::format("seed {}", made.stuck.front()));
   return made;
 }
 
@@ -171,10 +174,11 @@ std::string table_of(const Analysis& analysis) {
 void print_report(const StreamabilityArguments& arguments, std::uint64_t seed, const Engine& engine, const Made& made,
                   const Analysis& analysis, std::FILE* out) {
   const auto& each_second = analysis.each_second;
-  const std::size_t count = made.pieces.size();
-  fmt::print(out, "{} of {:g} s by {}, seed{} {}\n", counted(count, "piece"), arguments.seconds, engine.model_path,
-             count > 1 ? "s" : "",
-             count > 1 ? fmt::format("{} to {}", seed, seed + count - 1) : fmt::format("{}", seed));
+  const std::size_t count = made.pieces.size() + made.stuck.size();
+  fmt::print(out, "{} of {:g} s by {}, seed{} {}{}\n", counted(made.pieces.size(), "piece"), arguments.seconds,
+             engine.model_path, count > 1 ? "s" : "",
+             count > 1 ? fmt::format("{} to {}", seed, seed + count - 1) : fmt::format("{}", seed),
+             made.stuck.empty() ? "" : fmt::format(" but {}, whose music stood still", fmt::join(made.stuck, ", ")));
   fmt::print(out, "{}: {:.1f} tokens a second on average, {:.0f} half of the time, at most {:.0f}\n",
              counted(each_second.size(), "window"), mean_of(each_second), speed_needed(each_second, 0.5),
              speed_needed(each_second, 1));
@@ -225,6 +229,7 @@ nlohmann::json json_report(const StreamabilityArguments& arguments, std::uint64_
     pieces.push_back(std::vector<int>(begin, begin + windows_each));
   nlohmann::json report = {{"seed", seed},
                            {"generations", made.pieces.size()},
+                           {"seeds_left_out", made.stuck},
                            {"seconds", arguments.seconds},
                            {"settings", settings_report(arguments.settings)},
                            {"model", engine.model_path},
