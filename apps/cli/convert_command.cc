@@ -31,7 +31,6 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxTextFile = 4 << 20;
-constexpr const char* kCalibrationKey = "midinfinite.calibration.sha256";
 
 std::optional<DType> type_called(std::string_view name) {
   for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ4_0})
@@ -120,10 +119,10 @@ Result<GgufMetadata> huggingface_facts(const std::string& source) {
 }
 
 // What a GGUF file says of itself beyond its network. It keeps naming the weights that it was first made from.
-Result<GgufMetadata> gguf_facts(const std::string& source) {
+Result<GgufMetadata> gguf_facts(const std::string& source, DType type) {
   MIDINF_TRY_ASSIGN(file, MappedFile::open(source));
   MIDINF_TRY_ASSIGN(gguf, parse_gguf(file.bytes()));
-  GgufMetadata metadata = carried_metadata(gguf.metadata);
+  GgufMetadata metadata = carried_metadata(gguf.metadata, type);
   if (!find_key(metadata, "midinfinite.source.sha256")) {
     MIDINF_TRY_ASSIGN(hash, sha256_of(source));
     set_text(metadata, "midinfinite.source.file", fs::path(source).filename().string());
@@ -169,14 +168,13 @@ Result<GgufMetadata> metadata_for(const ConvertArguments& arguments, DType type)
     MIDINF_TRY_ASSIGN(file, MappedFile::open(arguments.source));
     gguf = looks_like_gguf(file.bytes());
   }
-  MIDINF_TRY_ASSIGN(metadata, gguf ? gguf_facts(arguments.source) : huggingface_facts(arguments.source));
-  // Four bits that stay as they are were calibrated; others made of them later are not.
-  if (type != DType::kQ4_0) std::erase_if(metadata, [](const auto& pair) { return pair.first == kCalibrationKey; });
+  MIDINF_TRY_ASSIGN(metadata, gguf ? gguf_facts(arguments.source, type) : huggingface_facts(arguments.source));
   if (!arguments.metadata.empty()) MIDINF_TRY(add_file(metadata, arguments.metadata));
   return std::move(metadata);
 }
 
-Result<void> convert_to_file(const ConvertArguments& arguments, DType type) {
+// Whether what was written is calibrated four bits.
+Result<bool> convert_to_file(const ConvertArguments& arguments, DType type) {
   MIDINF_TRY_ASSIGN(checkpoint, open_checkpoint(arguments.source));
   ConvertOptions options;
   options.type = type;
@@ -196,7 +194,8 @@ Result<void> convert_to_file(const ConvertArguments& arguments, DType type) {
     progress.update(fraction);
     return !interrupted();
   };
-  return convert(*checkpoint, arguments.destination, options);
+  MIDINF_TRY(convert(*checkpoint, arguments.destination, options));
+  return find_key(options.metadata, kCalibrationKey) != nullptr;
 }
 
 }  // namespace
@@ -212,9 +211,9 @@ int run_convert(const ConvertArguments& arguments) {
     return kWrongUsage;
   }
   if (sodium_init() < 0) return report(Error{ErrorCode::kIo, "libsodium does not start", "sha256"});
-  if (const auto done = convert_to_file(arguments, *type); !done)
-    return interrupted() ? kInterrupted : report(done.error());
-  if (*type == DType::kQ4_0 && arguments.calibration.empty())
+  const auto calibrated = convert_to_file(arguments, *type);
+  if (!calibrated) return interrupted() ? kInterrupted : report(calibrated.error());
+  if (*type == DType::kQ4_0 && !*calibrated)
     std::fputs("without --calibration 4 bits cost several percent of likelihood; midinfinite score tells how much\n",
                stderr);
   if (arguments.destination == "-") return kDone;

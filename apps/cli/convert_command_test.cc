@@ -104,6 +104,7 @@ TEST_F(ConvertCommand, CalibratesFourBitsOrSaysWhatThatWouldSpare) {
   EXPECT_NE(*read_file(path("a.gguf"), 1 << 24), *read_file(path("plain.gguf"), 1 << 24));
   // The same four bits were calibrated, those made of other types later were not.
   ASSERT_EQ(convert(path("a.gguf"), path("same.gguf"), "q4_0"), kDone) << err_;
+  EXPECT_THAT(err_, Not(HasSubstr("without --calibration")));
   EXPECT_EQ(*read_file(path("same.gguf"), 1 << 24), *read_file(path("a.gguf"), 1 << 24));
   ASSERT_EQ(convert(path("a.gguf"), path("b.gguf"), "f32"), kDone) << err_;
   ASSERT_EQ(convert(path("b.gguf"), path("c.gguf"), "q4_0"), kDone) << err_;

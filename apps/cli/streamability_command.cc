@@ -80,7 +80,7 @@ Result<Made> make_pieces(const StreamabilityArguments& arguments, std::uint64_t 
     made.slides += music->slides;
     made.recoveries += music->recoveries.recoveries;
   }
-  if (made.pieces.empty() && !made.stuck.empty())
+  if (made.pieces.empty() && !made.stuck.empty() && !interrupted())
     return fail(ErrorCode::kUnsupported, "the music stood still; another --seed or a higher --temperature helps",
                 fmt::format("seed {}", made.stuck.front()));
   return made;

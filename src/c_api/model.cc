@@ -73,13 +73,13 @@ Result<DType> type_called(std::string_view name) {
 }
 
 // A GGUF file goes on saying what it said of itself.
-Result<GgufMetadata> metadata_of(const std::string& source) {
+Result<GgufMetadata> metadata_of(const std::string& source, DType type) {
   std::error_code ignored;
   if (std::filesystem::is_directory(source, ignored)) return GgufMetadata{};
   MIDINF_TRY_ASSIGN(file, MappedFile::open(source));
   if (!looks_like_gguf(file.bytes())) return GgufMetadata{};
   MIDINF_TRY_ASSIGN(gguf, parse_gguf(file.bytes()));
-  return carried_metadata(gguf.metadata);
+  return carried_metadata(gguf.metadata, type);
 }
 
 }  // namespace
@@ -155,7 +155,7 @@ midinf_status midinf_convert(const char* source, const char* destination, const 
     }
     options.progress = progress_of(params.progress, params.progress_user);
     MIDINF_TRY_ASSIGN(checkpoint, open_checkpoint(path_of(source)));
-    MIDINF_TRY_ASSIGN(metadata, metadata_of(path_of(source)));
+    MIDINF_TRY_ASSIGN(metadata, metadata_of(path_of(source), options.type));
     options.metadata = std::move(metadata);
     MIDINF_TRY(convert(*checkpoint, path_of(destination), options));
     if (options.progress) options.progress(1);  // too late to stop: the file is there

@@ -123,11 +123,13 @@ Result<std::vector<std::byte>> stored_bytes(const Checkpoint& checkpoint, const 
 
 }  // namespace
 
-GgufMetadata carried_metadata(const GgufMetadata& source) {
+GgufMetadata carried_metadata(const GgufMetadata& source, DType type) {
+  const GgufValue* held = find_key(source, "general.file_type");
+  const bool same_bits = type == DType::kQ4_0 && held != nullptr && *held == GgufValue(file_type(DType::kQ4_0));
   GgufMetadata metadata;
   for (const auto& [key, value] : source)
-    if ((key.starts_with("general.") || key.starts_with("midinfinite.")) && !is_own_key(key) &&
-        !std::holds_alternative<GgufArray>(value))
+    if ((key != kCalibrationKey || same_bits) && (key.starts_with("general.") || key.starts_with("midinfinite.")) &&
+        !is_own_key(key) && !std::holds_alternative<GgufArray>(value))
       metadata.emplace_back(key, value);
   return metadata;
 }

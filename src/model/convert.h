@@ -50,8 +50,12 @@ std::vector<KeptTensor> kept_tensors(const std::vector<TensorInfo>& tensors, DTy
 /// Whether convert() decides the value of this key: what describes the network and the file's own form.
 bool is_own_key(std::string_view key);
 
-/// What a GGUF file says of itself beyond its network, for ConvertOptions::metadata of a file made from it.
-GgufMetadata carried_metadata(const GgufMetadata& source);
+/// The hash of the rows by which a file's four bits were calibrated.
+inline constexpr const char* kCalibrationKey = "midinfinite.calibration.sha256";
+
+/// What a GGUF file says of itself beyond its network, for ConvertOptions::metadata of a file of type `type` made from
+/// it. That it was calibrated only where its four bits stay as they are.
+GgufMetadata carried_metadata(const GgufMetadata& source, DType type);
 
 /// Writes `checkpoint` to `destination` as GGUF, whole or not at all: the same input gives the same bytes, calibrated
 /// with one instruction set. A tensor already stored in its type is copied as it is, unless it is calibrated anew.

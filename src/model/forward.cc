@@ -120,7 +120,7 @@ class Decoder::Pass {
       sequence.cache->allocate();
       int position = sequence.cache->length();
       for (const TokenId id : sequence.ids) {
-        MIDINF_ASSERT(id >= 0 && id < shape_.vocabulary);
+        MIDINF_ASSERT(id >= 0 && id < shape_.vocabulary && position < shape_.context);
         tokens_.push_back({sequence.cache, id, position++});
       }
     }
@@ -160,7 +160,7 @@ class Decoder::Pass {
     return (1 + more * (count() - 1)) * shape_.layers * shape_.width * shape_.width;
   }
 
-  // All that the threads need: none of them asks for memory on its way.
+  // What the threads need, so that they do not ask for memory on their way.
   void allocate() {
     const auto tokens = tokens_.size();
     const auto all = static_cast<std::size_t>(Network::kMostShares) * static_cast<std::size_t>(count() * part_width_);

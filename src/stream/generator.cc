@@ -268,12 +268,13 @@ void Generator::set_settings(Settings settings) {
 std::optional<Generator::Tail> Generator::cut(EventIndex at, std::optional<Ticks10ms> not_before) {
   if (!holds(at)) return std::nullopt;
   Tail tail{at, {}, {}};
+  marks_.reserve(marks_.size() + 1);  // with the copies all memory that this takes, before anything has gone
   const auto event = history_.begin() + static_cast<std::ptrdiff_t>(at - first_);
   tail.events.assign(event, history_.end());
-  history_.erase(event, history_.end());
   // A mark at `at` was made before that event was drawn: it holds on. It goes into the tail too, since it may change.
-  auto mark = mark_of(at);
+  const auto mark = mark_of(at);
   tail.marks.assign(mark->at == at ? mark : mark + 1, marks_.cend());
+  history_.erase(event, history_.end());
   marks_.erase(mark + 1, marks_.cend());
   abandon_event();
   processors_attempt_ = -1;
