@@ -173,7 +173,7 @@ Result<GgufMetadata> metadata_for(const ConvertArguments& arguments, DType type)
   return std::move(metadata);
 }
 
-// Whether what was written is calibrated four bits.
+// Whether what was written says that it was calibrated.
 Result<bool> convert_to_file(const ConvertArguments& arguments, DType type) {
   MIDINF_TRY_ASSIGN(checkpoint, open_checkpoint(arguments.source));
   ConvertOptions options;

@@ -46,7 +46,7 @@ class Decoder {
     std::span<const Guess> guesses = {};  ///< left out where several share a pass: only one alone gets on faster
     std::span<float> logits = {};         ///< the answer, as logits() gives it
   };
-  /// More than so many in one pass gain little: what each reads for itself, keys and values, outweighs the weights.
+  /// By then the embedded model reads more for each alone, keys and values, than weights for all.
   static constexpr std::size_t kMostTogether = 8;
   /// logits() of several decoders. Those of one network and one pool that lack only the last id of their context read
   /// it together, in one pass through the weights; the answers are the same bits as alone. The pass is given up when

@@ -153,7 +153,7 @@ Step Generator::accept(std::span<float> logits) {
   const auto substream = static_cast<std::uint32_t>(slot_) + 4 * static_cast<std::uint32_t>(attempt());
   const TokenId id = rows_.id_at(draw(logits, uniform(settings_.seed, end_index() - prompt_end_, substream)));
   guesser_.learn(slot_, id);
-  if (slot_ != Slot::kNote) ids_.push_back(id);  // with that one the event is complete, and they are written anew
+  if (slot_ != Slot::kNote) ids_.push_back(id);  // the note completes the event: request() begins anew
   requested_ = false;
   switch (slot_) {
     case Slot::kOnset:

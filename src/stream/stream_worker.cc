@@ -101,6 +101,8 @@ bool StreamWorker::serve_once() {
   std::sort(needy.begin(), needy.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Stream::Job> jobs;
   std::vector<Serving> served;
+  jobs.reserve(std::min(needy.size(), Decoder::kMostTogether));
+  served.reserve(jobs.capacity());
   bool reading = false;
   for (const auto& [ahead, stream] : needy) {
     Serving serving(*this, *stream);
